@@ -1,0 +1,115 @@
+"""A torch.fx graph of ATen operators as a `Graph`."""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import fx
+
+from frontend.graph import Graph, Input, Node, Parameter, Ref, Source, TensorType
+
+DTYPES = {
+    torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int64: "i64",
+    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8", torch.bool: "i1",
+}  # fmt: skip
+
+
+class CaptureError(Exception):
+    """What the program does that a graph cannot hold yet, where, and what to do instead."""
+
+
+def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
+    """`roles` gives the placeholders that are parameters, with the model's own name for each."""
+    graph = Graph(name)
+    values: dict[fx.Node, Any] = {}
+    for node in program.nodes:
+        if node.op == "placeholder":
+            values[node] = Ref(node.name)
+            type_ = _type(node.meta["val"], node)
+            if node.name in roles:
+                graph.parameters.append(Parameter(node.name, type_, roles[node.name]))
+            else:
+                graph.inputs.append(Input(node.name, type_))
+        elif node.op == "output":
+            graph.outputs = _outputs(node, values)
+        elif node.target is operator.getitem:
+            values[node] = Ref(node.args[0].name, node.args[1])
+        elif isinstance(node.target, torch._ops.OpOverload):
+            values[node] = Ref(node.name)
+            graph.nodes.append(_node(node, values))
+        else:
+            raise CaptureError(f"node {node.name} at {_source(node)}: {node.op} {node.target} is not an ATen operator")
+    return graph
+
+
+def _node(node: fx.Node, values: dict[fx.Node, Any]) -> Node:
+    formal = node.target._schema.arguments  # type: ignore[union-attr]
+    given = dict(zip((a.name for a in formal), node.args, strict=False)) | node.kwargs
+    args = {a.name: _argument(given.get(a.name, a.default_value), values) for a in formal}
+    result = node.meta.get("val")  # an assertion has none
+    results = () if result is None else result if isinstance(result, tuple | list) else (result,)
+    return Node(node.name, str(node.target), args, tuple(_type(r, node) for r in results), _source(node))
+
+
+def _outputs(node: fx.Node, values: dict[fx.Node, Any]) -> list[Ref]:
+    outputs = [values.get(value) for value in node.args[0]]  # type: ignore[union-attr, arg-type]
+    if not all(isinstance(value, Ref) for value in outputs):
+        raise CaptureError(f"the program returns {node.args[0]}; a graph returns tensors only")
+    return outputs
+
+
+def _argument(value: Any, values: dict[fx.Node, Any]) -> Any:
+    if isinstance(value, fx.Node):
+        return values[value]
+    if isinstance(value, list | tuple):
+        return [_argument(item, values) for item in value]
+    if isinstance(value, torch.dtype):
+        return DTYPES.get(value, str(value))
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, torch.layout | torch.device | torch.memory_format):
+        return str(value)
+    raise CaptureError(
+        f"argument {value!r} of type {type(value).__name__}: a graph holds tensors, numbers, strings and lists"
+    )
+
+
+def _type(value: Any, node: fx.Node) -> TensorType:
+    if not isinstance(value, torch.Tensor):
+        raise CaptureError(
+            f"node {node.name} at {_source(node)} is a {type(value).__name__}; a graph holds tensors only"
+        )
+    if value.dtype not in DTYPES:
+        raise CaptureError(
+            f"node {node.name} at {_source(node)} has {value.dtype}; known: {', '.join(map(str, DTYPES))}"
+        )
+    if not all(isinstance(size, int) for size in value.shape):
+        raise CaptureError(
+            f"node {node.name} at {_source(node)} has the dynamic shape {tuple(value.shape)}; give fixed sizes"
+        )
+    return TensorType(tuple(value.shape), DTYPES[value.dtype])
+
+
+_FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
+_TORCH = Path(torch.__file__).parent
+
+
+def _source(node: fx.Node) -> Source | None:
+    """The innermost line outside torch, or where there is none (in an nn.Sequential, say) the innermost of all.
+
+    Torch's own files are named from `torch/` on, files under the working directory relative to it.
+    """
+    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    if not frames:
+        return None
+    file, line, function = ([f for f in frames if not Path(f[0]).is_relative_to(_TORCH)] or frames)[-1]
+    for base in (_TORCH.parent, Path.cwd()):
+        if Path(file).is_relative_to(base):
+            file = os.path.relpath(file, base)
+            break
+    return Source(file, int(line), function)

@@ -1,0 +1,72 @@
+"""A model file to all that a build needs of it: the graph, the weights, sample inputs and eager PyTorch's answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils import _pytree as pytree
+
+from frontend import parameters, serialize
+from frontend.capture import by_export
+from frontend.capture.fx_graph import CaptureError
+from frontend.graph import Graph
+
+
+@dataclass
+class Sampled:
+    """Arrays are the tensors' bytes, in the order of the graph's parameters, inputs and outputs."""
+
+    graph: Graph
+    weights: list[np.ndarray]
+    inputs: list[np.ndarray]
+    expected: list[np.ndarray]
+
+
+def configure(model: ModuleType, settings: Mapping[str, str]) -> Any:
+    """The model's Config with `settings`, given as text, in place of its defaults."""
+    fields = {f.name: type(f.default) for f in dataclasses.fields(model.Config)}
+    try:
+        return model.Config(**{name: fields[name](value) for name, value in settings.items()})
+    except (KeyError, ValueError) as error:
+        raise CaptureError(f"{model.__name__}: {error}") from error
+
+
+def graph_of(model: ModuleType, config: Any) -> Graph:
+    """The model's graph alone: no inputs are kept and eager PyTorch does not run."""
+    return by_export(model.build(config), (), model.inputs(config), "forward").graph
+
+
+def sample(model: ModuleType, config: Any) -> Sampled:
+    module, inputs = model.build(config), model.inputs(config)
+    captured = by_export(module, (), inputs, "forward")
+    with torch.no_grad():
+        answers = pytree.tree_leaves(module(**inputs))
+    return Sampled(
+        captured.graph,
+        [_bytes(t) for t in captured.tensors],
+        [_bytes(t) for t in pytree.tree_leaves(inputs)],
+        [_bytes(t) for t in answers],
+    )
+
+
+def _bytes(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def capture(inputs: list[Path], outputs: list[Path], model: str, **settings: str) -> None:
+    """The build stage: a model file to its graph, its weights, its sample inputs and what eager PyTorch answers to them."""
+    graph_json, weights, sample_inputs, expected = outputs
+    module = importlib.import_module(f"model.{model}")
+    sampled = sample(module, configure(module, settings))
+    serialize.save(sampled.graph, graph_json)
+    parameters.write(weights, sampled.weights)
+    parameters.write(sample_inputs, sampled.inputs)
+    parameters.write(expected, sampled.expected)

@@ -1,0 +1,98 @@
+"""DynamoCompiler: capture, transform and lower a PyTorch function or module in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from frontend import capture
+from frontend.graph import Graph
+from frontend.log import table
+from frontend.lower import lower, order
+from frontend.ops import tosa
+from frontend.registry import Registry
+from frontend.transforms.drop_no_ops import drop_no_ops
+
+
+class ImportedGraph(Graph):
+    """A graph that lowers itself.
+
+    `imported_module` (and `_imported_module`, its older name) is the MLIR module of the last `lower_to_top_level_ir`.
+    """
+
+    registries: tuple[Registry, ...]
+    imported_module: Any = None
+
+    @property
+    def _imported_module(self) -> Any:
+        return self.imported_module
+
+    def lower_to_top_level_ir(self, do_params_pack: bool = False) -> Any:
+        """Lower to a verified module; `do_params_pack` makes all parameters one argument of bytes."""
+        self.imported_module = lower(self, self.registries, do_params_pack)
+        return self.imported_module
+
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+class Imported(list[ImportedGraph]):
+    """The graphs of one import. That of a single graph also unpacks as `module, parameters = importer(...)`."""
+
+    parameters: list[Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        if len(self) != 1:
+            return super().__iter__()
+        return iter((self[0].imported_module or self[0].lower_to_top_level_ir(), self.parameters))
+
+
+class DynamoCompiler:
+    """The importer.
+
+    func_name: the name of the function to generate.
+    primary_registry: asked first for each operator; the other registries are fallbacks.
+    aot_autograd_decomposition: a torch decomposition table; None takes `frontend.capture.decompositions()`.
+    verbose: print each imported graph; verbose_path names a file to write it to instead.
+    """
+
+    def __init__(
+        self,
+        func_name: str = "forward",
+        primary_registry: Registry | None = None,
+        aot_autograd_decomposition: dict[Any, Any] | None = None,
+        verbose: bool = False,
+        verbose_path: str | None = None,
+    ) -> None:
+        self.func_name = func_name
+        self.registries = order(primary_registry if primary_registry is not None else tosa.ops_registry)
+        self.decompositions = aot_autograd_decomposition
+        self.verbose = verbose
+        self.verbose_path = verbose_path
+        self.imported_graphs: list[ImportedGraph] = []
+        self.imported_params: dict[ImportedGraph, list[Any]] = {}
+
+    def importer(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Imported:
+        """Capture with TorchDynamo by running `function` on example arguments: a graph between each two graph breaks."""
+        return self._keep(capture.by_dynamo(function, args, kwargs, self.func_name, self.decompositions))
+
+    def importer_by_export(self, module: Any, *args: Any, **kwargs: Any) -> Imported:
+        """Capture with torch.export: one graph, whose inputs keep the order and the names of `forward`'s arguments."""
+        return self._keep([capture.by_export(module, args, kwargs, self.func_name, self.decompositions)])
+
+    def _keep(self, captured: list[capture.Captured]) -> Imported:
+        imported = Imported()
+        for piece in captured:
+            graph = ImportedGraph(**piece.graph.__dict__)
+            graph.registries = self.registries
+            graph.perform([drop_no_ops])
+            imported.append(graph)
+            self.imported_graphs.append(graph)
+            self.imported_params[graph] = piece.tensors
+        imported.parameters = [tensor for piece in captured for tensor in piece.tensors]
+        if self.verbose_path:
+            with open(self.verbose_path, "w") as file:
+                file.write(table(*self.imported_graphs))
+        elif self.verbose:
+            print(table(*self.imported_graphs))
+        return imported

@@ -1,0 +1,162 @@
+"""The graph that every later step reads: typed nodes in order, free of torch and of MLIR."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+BYTES = {
+    "f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """A dense tensor; `dtype` is a key of BYTES (`i1` is torch.bool)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.count * BYTES[self.dtype]
+
+    def __str__(self) -> str:
+        return "x".join([*map(str, self.shape), self.dtype])
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The use of a node's result, of a parameter or of an input, by its name."""
+
+    name: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        return f"%{self.name}" + (f"#{self.index}" if self.index else "")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The line of the user's program that a node comes from."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Input:
+    name: str
+    type: TensorType
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A weight, buffer or constant of the model.
+
+    `source` is the model's own name for it. `panels` > 0 says that a matrix [n, k] (or [k, n] when `transposed`) is stored
+    as [ceil(n / panels), k, panels], padded with zeros: see `frontend.parameters`.
+    """
+
+    name: str
+    type: TensorType
+    source: str
+    panels: int = 0
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator: `args` are named as the operator's schema names them and hold Refs, Python values and lists of them."""
+
+    name: str
+    op: str
+    args: dict[str, Any]
+    types: tuple[TensorType, ...]
+    source: Source | None = None
+
+    @property
+    def type(self) -> TensorType:
+        return self.types[0]
+
+    def refs(self) -> Iterator[Ref]:
+        return refs_in(list(self.args.values()))
+
+
+def refs_in(value: Any) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from refs_in(item)
+
+
+def substitute(value: Any, new: dict[Ref, Ref]) -> Any:
+    if isinstance(value, Ref):
+        return new.get(value, value)
+    if isinstance(value, list | tuple):
+        return [substitute(item, new) for item in value]
+    return value
+
+
+@dataclass
+class Graph:
+    """A function: parameters, then inputs, then nodes in order of execution, then what it returns."""
+
+    name: str
+    parameters: list[Parameter] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    outputs: list[Ref] = field(default_factory=list)
+    groups: dict[str, list[str]] = field(default_factory=dict)  # subgraph -> the nodes in it, set by fuse_ops
+    lowered_by: dict[str, str] = field(default_factory=dict)  # node -> the registry that answered
+
+    def type_of(self, ref: Ref) -> TensorType:
+        return self.definitions()[ref.name][ref.index]
+
+    def definitions(self) -> dict[str, tuple[TensorType, ...]]:
+        """Every name that a Ref may use, with its result types."""
+        types: dict[str, tuple[TensorType, ...]] = {v.name: (v.type,) for v in [*self.parameters, *self.inputs]}
+        types.update({node.name: node.types for node in self.nodes})
+        return types
+
+    def uses(self) -> dict[str, list[Node | None]]:
+        """For each name the nodes that use it, and None when the graph returns it."""
+        users: dict[str, list[Node | None]] = {name: [] for name in self.definitions()}
+        for node in self.nodes:
+            for ref in node.refs():
+                users[ref.name].append(node)
+        for ref in self.outputs:
+            users[ref.name].append(None)
+        return users
+
+    def replace_nodes(self, nodes: list[Node], new: dict[Ref, Ref] | None = None) -> None:
+        """Put `nodes` in the place of the graph's own, with the uses in `new` redirected (chains are followed)."""
+        settled = {}
+        for ref in new or {}:
+            target = ref
+            while target in (new or {}):
+                target = new[target]  # type: ignore[index]
+            settled[ref] = target
+        self.nodes = [replace(n, args={k: substitute(v, settled) for k, v in n.args.items()}) for n in nodes]
+        self.outputs = substitute(self.outputs, settled)
+
+    def fuse_ops(self, patterns: list[Callable[[Graph], None]]) -> Graph:
+        """Let each pattern say which nodes form a subgraph; GraphDriver cuts the graph there."""
+        return self.perform(patterns)
+
+    def perform(self, transforms: list[Callable[[Graph], None]]) -> Graph:
+        """Apply the transforms in order, in place."""
+        for transform in transforms:
+            transform(self)
+        return self

@@ -1,0 +1,168 @@
+"""A graph to a verified MLIR module: one function, one lowering after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from frontend import parameters
+from frontend.graph import Graph, Node, Ref
+from frontend.ops import func as func_ops
+from frontend.ops import linalg as linalg_ops
+from frontend.ops import math as math_ops
+from frontend.ops import tosa as tosa_ops
+from frontend.ops.values import ranked, tensor_type
+from frontend.registry import DECLINED, MissingLowerings, Registry, find, nearest
+from passes.mlir import arith, bufferization, func, ir, memref
+
+REGISTRIES = (tosa_ops.ops_registry, linalg_ops.ops_registry, math_ops.ops_registry, func_ops.ops_registry)
+
+
+class LoweringError(Exception):
+    """A lowering that failed or gave the wrong type: the node, its source line, and what was expected."""
+
+
+def order(primary: Registry) -> tuple[Registry, ...]:
+    """The registries in the order in which they are asked: the primary, then the others as fallbacks."""
+    return (primary, *[registry for registry in REGISTRIES if registry is not primary])
+
+
+def check(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> None:
+    """Raise MissingLowerings with every node that no registry knows."""
+    _refuse(graph, [node for node in graph.nodes if not find(registries, node.op)], registries)
+
+
+def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parameters: bool = False) -> ir.Module:
+    """`graph` as a module with one public function.
+
+    Its arguments are the parameters, each a tensor, or with `pack_parameters` all of them as one memref of bytes laid out as
+    `frontend.parameters.offsets` says; then the inputs. Which registry lowered a node is recorded in `graph.lowered_by`.
+    """
+    check(graph, registries)
+    with ir.Context(), ir.Location.name(graph.name):
+        module = ir.Module.create()
+        with ir.InsertionPoint(module.body):
+            _declare_callees(graph)
+            types = [tensor_type(v.type) for v in graph.inputs]
+            if pack_parameters:
+                size = parameters.offsets(p.type for p in graph.parameters)[1]
+                types.insert(0, ir.MemRefType.get([size], ir.IntegerType.get_signless(8)))
+            else:
+                types = [tensor_type(p.type) for p in graph.parameters] + types
+            results = [tensor_type(graph.type_of(ref)) for ref in graph.outputs]
+            function = func.FuncOp(graph.name, (types, results))
+        with ir.InsertionPoint(function.add_entry_block()):
+            values = _arguments(graph, list(function.arguments), pack_parameters)
+            _lower_nodes(graph, registries, values)
+            func.ReturnOp([values[ref] for ref in graph.outputs])
+        module.operation.verify()
+        return module
+
+
+def _arguments(graph: Graph, arguments: list[ir.Value], packed: bool) -> dict[Ref, ir.Value]:
+    names = [p.name for p in graph.parameters] + [i.name for i in graph.inputs]
+    if packed:
+        arguments = [*_unpack(graph, arguments[0]), *arguments[1:]]
+    return {Ref(name): value for name, value in zip(names, arguments, strict=True)}
+
+
+def _unpack(graph: Graph, data: ir.Value) -> list[ir.Value]:
+    """Views of the packed parameters' bytes; nothing is copied."""
+    starts, _ = parameters.offsets(p.type for p in graph.parameters)
+    values = []
+    for parameter, start in zip(graph.parameters, starts, strict=True):
+        with ir.Location.name(parameter.source):
+            type_ = tensor_type(parameter.type)
+            offset = arith.constant(ir.IndexType.get(), start)
+            view = memref.ViewOp(ir.MemRefType.get(type_.shape, type_.element_type), data, offset, [])
+            values.append(bufferization.ToTensorOp(type_, view, restrict=True).result)
+    return values
+
+
+def _declare_callees(graph: Graph) -> None:
+    for node in graph.nodes:
+        if node.op == "sluice.call":
+            types = [tensor_type(graph.type_of(ref)) for ref in node.args["arguments"]]
+            func.FuncOp(node.args["callee"], (types, [tensor_type(t) for t in node.types]), visibility="private")
+
+
+def _lower_nodes(graph: Graph, registries: Sequence[Registry], values: dict[Ref, ir.Value]) -> None:
+    declined = []
+    for node in graph.nodes:
+        with _location(node):
+            results = _lower_node(node, registries, values, graph.lowered_by)
+        if results is DECLINED:
+            declined.append(node)
+            results = [_placeholder(t) for t in map(tensor_type, node.types)]
+        for index, value in enumerate(results):
+            values[Ref(node.name, index)] = value
+    _refuse(graph, declined, registries)
+
+
+def _lower_node(node: Node, registries: Sequence[Registry], values: dict[Ref, ir.Value], record: dict[str, str]) -> Any:
+    types = [tensor_type(t) for t in node.types]
+    args = {name: _resolve(value, values) for name, value in node.args.items()}
+    for dialect, lowering in find(registries, node.op):
+        try:
+            result = lowering(types[0] if len(types) == 1 else types, **args)
+        except (ir.MLIRError, ValueError, TypeError, IndexError) as error:
+            raise LoweringError(
+                f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering failed: {error}"
+            ) from error
+        if result is DECLINED:
+            continue
+        record[node.name] = dialect
+        results = [result] if isinstance(result, ir.Value) else list(result)
+        got = [str(ranked(r)) for r in results]
+        if got != [str(t) for t in types]:
+            raise LoweringError(
+                f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering gave {', '.join(got)}, "
+                f"expected {', '.join(map(str, types))}"
+            )
+        return results
+    return DECLINED
+
+
+def _resolve(value: Any, values: dict[Ref, ir.Value]) -> Any:
+    if isinstance(value, Ref):
+        return values[value]
+    return [_resolve(item, values) for item in value] if isinstance(value, list) else value
+
+
+def _placeholder(type_: ir.RankedTensorType) -> ir.Value:
+    """Stands in for a declined node's result, so that the nodes after it are tried too; the module is thrown away."""
+    return ir.Operation.create(
+        "ub.poison", results=[type_], attributes={"value": ir.Attribute.parse("#ub.poison")}
+    ).result
+
+
+def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry]) -> None:
+    if not nodes:
+        return
+    types = graph.definitions()
+    rows = []
+    for node in nodes:
+        given = ", ".join(str(types[ref.name][ref.index]) for ref in node.refs())
+        results = ", ".join(map(str, node.types))
+        close = nearest(registries, node.op)
+        known = [dialect for dialect, _ in find(registries, node.op)]
+        hint = (
+            f"lowered by {', '.join(known)}, but not for these types"
+            if known
+            else f"nearest known: {close}"
+            if close
+            else ""
+        )
+        rows.append(f"  {node.name}: {node.op} ({given}) -> {results} at {node.source}" + (f"; {hint}" if hint else ""))
+    files = ", ".join(
+        f"frontend/ops/{registry.dialect}.py" for registry in registries if registry is not func_ops.ops_registry
+    )
+    raise MissingLowerings(
+        [*rows, f"add a row or a function to one of {files}, or a decomposition to frontend/capture.py"]
+    )
+
+
+def _location(node: Node) -> ir.Location:
+    source = node.source
+    child = ir.Location.file(source.file, source.line, 0) if source else ir.Location.unknown()
+    return ir.Location.name(node.name, child)

@@ -1,0 +1,1 @@
+"""The operators: a module a dialect, each with its `ops_registry`."""

@@ -1,0 +1,222 @@
+"""ATen to TOSA: the primary registry. TOSA's elementwise operators want operands of one rank and one element type.
+
+What TOSA does not define for a type (64-bit integers, say) is declined, and the next registry is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from frontend.ops.values import cast, is_float, number, operand, ranked, reshape, shape_value, splat, with_shape
+from frontend.registry import DECLINED, Registry
+from passes.mlir import ir, tosa
+
+ops_registry = Registry("tosa")
+
+
+def _known(element: ir.Type) -> bool:
+    return is_float(element) and element != ir.F64Type.get() or element == ir.IntegerType.get_signless(32)
+
+
+# Floating-point operators of one argument.
+for _name, _op in {
+    "aten.abs.default": tosa.AbsOp,
+    "aten.ceil.default": tosa.CeilOp,
+    "aten.cos.default": tosa.CosOp,
+    "aten.erf.default": tosa.ErfOp,
+    "aten.exp.default": tosa.ExpOp,
+    "aten.floor.default": tosa.FloorOp,
+    "aten.log.default": tosa.LogOp,
+    "aten.reciprocal.default": tosa.ReciprocalOp,
+    "aten.rsqrt.default": tosa.RsqrtOp,
+    "aten.sigmoid.default": tosa.SigmoidOp,
+    "aten.sin.default": tosa.SinOp,
+    "aten.tanh.default": tosa.TanhOp,
+}.items():
+
+    @ops_registry.lowers(_name)
+    def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
+        element = ranked(out).element_type
+        if not is_float(element) or not _known(element):
+            return DECLINED
+        return _op(out, cast(self, element)).result
+
+
+def _pair(out: ir.Type, self: Any, other: Any, element: ir.Type) -> tuple[ir.Value, ir.Value]:
+    rank = ranked(out).rank
+    return operand(self, element, rank), operand(other, element, rank)
+
+
+@ops_registry.lowers("aten.add.Tensor")
+def add(out: ir.Type, self: Any, other: Any, alpha: Any = 1) -> Any:
+    element = ranked(out).element_type
+    if not _known(element) or alpha != 1:
+        return DECLINED
+    return tosa.AddOp(out, *_pair(out, self, other, element)).result
+
+
+@ops_registry.lowers("aten.sub.Tensor")
+def sub(out: ir.Type, self: Any, other: Any, alpha: Any = 1) -> Any:
+    element = ranked(out).element_type
+    if not _known(element) or alpha != 1:
+        return DECLINED
+    return tosa.SubOp(out, *_pair(out, self, other, element)).result
+
+
+@ops_registry.lowers("aten.mul.Tensor")
+def mul(out: ir.Type, self: Any, other: Any) -> Any:
+    element = ranked(out).element_type
+    if not _known(element):
+        return DECLINED
+    shift = splat(ir.RankedTensorType.get([1], ir.IntegerType.get_signless(8)), 0)
+    return tosa.MulOp(out, *_pair(out, self, other, element), shift).result
+
+
+for _name, _op in {"aten.maximum.default": tosa.MaximumOp, "aten.minimum.default": tosa.MinimumOp}.items():
+
+    @ops_registry.lowers(_name)
+    def _extremum(out: ir.Type, self: Any, other: Any, _op: Any = _op) -> Any:
+        element = ranked(out).element_type
+        return _op(out, *_pair(out, self, other, element)).result if _known(element) else DECLINED
+
+
+@ops_registry.lowers("aten.neg.default")
+def neg(out: ir.Type, self: ir.Value) -> Any:
+    element = ranked(out).element_type
+    if not _known(element):
+        return DECLINED
+    zero = splat(ir.RankedTensorType.get([1], element), 0)
+    return tosa.NegateOp(out, self, zero, zero).result
+
+
+@ops_registry.lowers("aten.relu.default")
+def relu(out: ir.Type, self: ir.Value) -> Any:
+    element = ranked(out).element_type
+    if not is_float(element) or not _known(element):
+        return DECLINED
+    return tosa.ClampOp(out, self, number(element, 0), number(element, float("inf"))).result
+
+
+@ops_registry.lowers("aten.pow.Tensor_Scalar")
+def pow_scalar(out: ir.Type, self: ir.Value, exponent: Any) -> Any:
+    element = ranked(out).element_type
+    if not is_float(element) or not _known(element):
+        return DECLINED
+    if exponent == 2:
+        return mul(out, self, self)
+    return tosa.PowOp(out, *_pair(out, self, exponent, element)).result
+
+
+@ops_registry.lowers("aten.where.self")
+def where(out: ir.Type, condition: ir.Value, self: Any, other: Any) -> Any:
+    chosen = operand(condition, ir.IntegerType.get_signless(1), ranked(out).rank)
+    return tosa.SelectOp(out, chosen, *_pair(out, self, other, ranked(out).element_type)).result
+
+
+@ops_registry.lowers("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default")
+def view(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
+    return reshape(self, ranked(out).shape)
+
+
+@ops_registry.lowers("aten.unsqueeze.default", "aten.squeeze.dim", "aten.squeeze.dims", "aten.squeeze.default")
+def squeeze(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
+    return reshape(self, ranked(out).shape)
+
+
+@ops_registry.lowers("aten.permute.default")
+def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> ir.Value:
+    rank = ranked(out).rank
+    return tosa.TransposeOp(out, self, [d % rank for d in dims]).result if rank else self
+
+
+@ops_registry.lowers("aten.cat.default")
+def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> ir.Value:
+    whole = ranked(out)
+    parts = [
+        cast(t, whole.element_type) for t in tensors if ranked(t).rank == whole.rank
+    ]  # torch skips the old empty [0]
+    return tosa.ConcatOp(parts, dim % whole.rank, results=[whole]).result
+
+
+@ops_registry.lowers("aten.slice.Tensor")
+def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    type_, whole = ranked(self), ranked(out)
+    if step != 1 or 0 in whole.shape:
+        return DECLINED
+    dim, size = dim % type_.rank, type_.shape[dim]
+    first = min(max(start + size if (start or 0) < 0 else start or 0, 0), size)
+    starts = [first if i == dim else 0 for i in range(type_.rank)]
+    return tosa.SliceOp(out, self, shape_value(starts), shape_value(whole.shape)).result
+
+
+@ops_registry.lowers("aten.split_with_sizes.default")
+def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[int], dim: int = 0) -> Any:
+    parts, start = [], 0
+    for part, size in zip([out] if isinstance(out, ir.Type) else out, split_sizes, strict=True):
+        parts.append(slice_(part, self, dim, start, start + size))
+        start += size
+    return DECLINED if DECLINED in parts else parts
+
+
+def _reduced(op: Any, out: ir.Type, self: ir.Value, dim: Any, **attributes: Any) -> ir.Value:
+    """One TOSA reduction a dimension; TOSA keeps reduced dimensions, so the last step drops them when asked."""
+    value = cast(self, ranked(out).element_type)
+    rank = ranked(value).rank
+    for axis in sorted({d % rank for d in (dim if dim else range(rank))}):
+        shape = list(ranked(value).shape)
+        shape[axis] = 1
+        value = op(value, axis, results=[with_shape(ranked(value), shape)], **attributes).result
+    return reshape(value, ranked(out).shape)
+
+
+@ops_registry.lowers("aten.sum.dim_IntList")
+def sum_(out: ir.Type, self: ir.Value, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
+    return _reduced(tosa.ReduceSumOp, out, self, dim) if _known(ranked(out).element_type) else DECLINED
+
+
+@ops_registry.lowers("aten.amax.default")
+def amax(out: ir.Type, self: ir.Value, dim: Any = (), keepdim: bool = False) -> Any:
+    return _reduced(tosa.ReduceMaxOp, out, self, dim) if _known(ranked(out).element_type) else DECLINED
+
+
+@ops_registry.lowers("aten.mean.dim")
+def mean(out: ir.Type, self: ir.Value, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
+    if not _known(ranked(out).element_type):
+        return DECLINED
+    total = _reduced(tosa.ReduceSumOp, out, self, dim)
+    count = 1
+    for axis in {d % ranked(self).rank for d in (dim or range(ranked(self).rank))}:
+        count *= ranked(self).shape[axis]
+    return mul(out, total, 1 / count if count else float("nan"))
+
+
+@ops_registry.lowers("aten.bmm.default")
+def bmm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
+    if not is_float(ranked(out).element_type):
+        return DECLINED
+    zero = splat(ir.RankedTensorType.get([1], ranked(out).element_type), 0)
+    return tosa.MatMulOp(out, self, mat2, zero, zero).result
+
+
+@ops_registry.lowers("aten.mm.default")
+def mm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
+    batched = [reshape(v, [1, *ranked(v).shape]) for v in (self, mat2)]
+    product = bmm(with_shape(ranked(out), [1, *ranked(out).shape]), *batched)
+    return product if product is DECLINED else reshape(product, ranked(out).shape)
+
+
+@ops_registry.lowers("aten.addmm.default")
+def addmm(out: ir.Type, self: ir.Value, mat1: ir.Value, mat2: ir.Value, beta: Any = 1, alpha: Any = 1) -> Any:
+    product = mm(out, mat1, mat2) if beta == alpha == 1 else DECLINED
+    return product if product is DECLINED else add(out, self, product)
+
+
+@ops_registry.lowers("aten.scalar_tensor.default")
+def scalar_tensor(out: ir.Type, s: Any, **_: Any) -> ir.Value:
+    return splat(ranked(out), s)
+
+
+@ops_registry.lowers("aten.full.default")
+def full(out: ir.Type, size: Sequence[int], fill_value: Any, **_: Any) -> ir.Value:
+    return splat(ranked(out), fill_value)

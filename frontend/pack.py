@@ -1,0 +1,19 @@
+"""The build stage that packs a model's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frontend import parameters, serialize
+from frontend.prepare import prepare
+
+
+def pack(inputs: list[Path], outputs: list[Path]) -> None:
+    """A graph and its weights, as the model has them, to the bytes that the compiled code reads."""
+    graph_json, weights = inputs
+    (packed,) = outputs
+    graph = serialize.load(graph_json)
+    stored = parameters.read(weights, [p.type for p in graph.parameters])
+    arrays = {p.name: array for p, array in zip(graph.parameters, stored, strict=True)}
+    main = prepare(graph).construct_main_graph()
+    parameters.write(packed, (parameters.pack(arrays[p.name], p) for p in main.parameters))

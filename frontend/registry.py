@@ -1,0 +1,58 @@
+"""Operator to lowering: a registry a dialect, and the order in which they are asked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Lowering = Callable[..., Any]
+
+
+class Registry(dict[str, Lowering]):
+    """The lowerings that a dialect carries, by operator (`aten.add.Tensor`).
+
+    A lowering is called as `lowering(out, **args)` inside an insertion point: `out` is the result's MLIR type (a tuple of them
+    for an operator with several results), the arguments are named as the operator's schema names them. It returns the result,
+    or DECLINED to pass the operator on to the next registry.
+    """
+
+    def __init__(self, dialect: str) -> None:
+        super().__init__()
+        self.dialect = dialect
+
+    def lowers(self, *operators: str) -> Callable[[Lowering], Lowering]:
+        """Register the decorated function; a second registration of a name is an error, not an overwrite."""
+
+        def keep(function: Lowering) -> Lowering:
+            for name in operators:
+                rival = self.setdefault(name, function)
+                if rival is not function:
+                    raise ValueError(
+                        f"{name} is already lowered to {self.dialect} by {rival.__module__}.{rival.__qualname__}; "
+                        f"delete that or {function.__module__}.{function.__qualname__}"
+                    )
+            return function
+
+        return keep
+
+
+DECLINED = object()
+
+
+class MissingLowerings(Exception):
+    """Every node of a graph that no registry lowers, each with where it comes from and where a lowering goes."""
+
+    def __init__(self, rows: list[str]) -> None:
+        super().__init__("\n".join([f"no lowering for {len(rows)} node(s):", *rows]))
+
+
+def find(registries: Sequence[Registry], name: str) -> list[tuple[str, Lowering]]:
+    """The lowerings of an operator in the order in which they are asked, each with its registry's name."""
+    return [(registry.dialect, registry[name]) for registry in registries if name in registry]
+
+
+def nearest(registries: Sequence[Registry], name: str) -> str | None:
+    """The registered operator whose name is closest, for an error's hint."""
+    close = difflib.get_close_matches(name, {n for registry in registries for n in registry}, 1, 0.6)
+    return close[0] if close else None

@@ -1,0 +1,58 @@
+"""A graph as JSON and back, so that lowering starts from a file and needs no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from frontend.graph import Graph, Input, Node, Parameter, Ref, Source, TensorType
+
+
+def save(graph: Graph, path: Path) -> None:
+    path.write_text(json.dumps(_plain(graph.__dict__), indent=1))
+
+
+def load(path: Path) -> Graph:
+    data = json.loads(path.read_text())
+    return Graph(
+        name=data["name"],
+        parameters=[Parameter(**{**p, "type": _type(p["type"])}) for p in data["parameters"]],
+        inputs=[Input(i["name"], _type(i["type"])) for i in data["inputs"]],
+        nodes=[_node(n) for n in data["nodes"]],
+        outputs=_value(data["outputs"]),
+        groups=data["groups"],
+        lowered_by=data["lowered_by"],
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Ref):
+        return {"ref": value.name, "index": value.index}
+    if isinstance(value, TensorType | Source | Input | Parameter | Node):
+        return _plain(value.__dict__)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Ref(value["ref"], value["index"])
+    return [_value(item) for item in value] if isinstance(value, list) else value
+
+
+def _type(data: dict[str, Any]) -> TensorType:
+    return TensorType(tuple(data["shape"]), data["dtype"])
+
+
+def _node(data: dict[str, Any]) -> Node:
+    return Node(
+        name=data["name"],
+        op=data["op"],
+        args={name: _value(value) for name, value in data["args"].items()},
+        types=tuple(_type(t) for t in data["types"]),
+        source=Source(**data["source"]) if data["source"] else None,
+    )

@@ -1,0 +1,1 @@
+"""Graph to graph, in place: one transform a module, applied by `Graph.perform`."""

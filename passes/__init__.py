@@ -1,0 +1,1 @@
+"""Passes, schedules and the pipelines made of them."""

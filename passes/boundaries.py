@@ -1,0 +1,47 @@
+"""What a function promises its callers: it reads its arguments, and writes its results where the caller says."""
+
+from __future__ import annotations
+
+from passes.mlir import func, ir, memref
+from passes.schedule import find_all
+from passes.targets import Target
+
+
+def read_only_arguments(module: ir.Operation, target: Target) -> None:
+    """Before bufferization: no function writes into a tensor argument, so no caller has to copy one.
+
+    Functions with a body get a C interface, `_mlir_ciface_<name>`, by which the runner calls them.
+    """
+    for op in find_all(module, "func.func"):
+        function = op.opview
+        promise = (
+            {"bufferization.access": ir.StringAttr.get("read")}
+            if function.is_external
+            else {"bufferization.writable": ir.BoolAttr.get(False)}
+        )
+        types = function.type.inputs
+        function.attributes["arg_attrs"] = ir.ArrayAttr.get(
+            [ir.DictAttr.get(promise if isinstance(t, ir.RankedTensorType) else {}) for t in types]
+        )
+        if not function.is_external:
+            function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
+
+
+def results_of_callees(module: ir.Operation, target: Target) -> None:
+    """After bufferization: a function of another module takes memory for its results as last arguments.
+
+    The functions of this module get theirs from upstream's buffer-results-to-out-params, which leaves declarations alone.
+    """
+    externals = {op.opview.name.value: op.opview for op in find_all(module, "func.func") if op.opview.is_external}
+    for call in find_all(module, "func.call"):
+        if ir.FlatSymbolRefAttr(call.attributes["callee"]).value in externals:
+            with ir.InsertionPoint(call), call.location:
+                results = [memref.AllocOp(r.type, [], [], alignment=64).result for r in call.results]
+                func.CallOp([], call.attributes["callee"], [*call.operands, *results])
+            for old, new in zip(call.results, results, strict=True):
+                old.replace_all_uses_with(new)
+            call.erase()
+    for function in externals.values():
+        type_ = function.type
+        function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get([*type_.inputs, *type_.results], []))
+        del function.attributes["arg_attrs"]

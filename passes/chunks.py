@@ -1,0 +1,13 @@
+"""Hand loop iterations to threads as they become free: a core that someone else uses then delays one chunk, not half the loop."""
+
+from __future__ import annotations
+
+from passes.mlir import ir
+from passes.schedule import find_all
+from passes.targets import Target
+
+
+def dynamic_chunks(module: ir.Operation, target: Target) -> None:
+    """Give every OpenMP loop a dynamic schedule."""
+    for op in find_all(module, "omp.wsloop"):
+        op.attributes["schedule_kind"] = ir.Attribute.parse("#omp<schedulekind dynamic>", op.context)

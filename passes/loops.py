@@ -1,0 +1,47 @@
+"""What the loops of a linalg.generic look like: their kinds, their extents, and which operand each one walks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from passes.mlir import ir
+
+
+@dataclass(frozen=True)
+class Loops:
+    """`kinds[d]` is parallel or reduction; `reads[i]` are the dimensions that operand i's subscripts use, in order.
+
+    `extents` is None when a size is dynamic or no operand tells it.
+    """
+
+    kinds: tuple[str, ...]
+    reads: tuple[tuple[int | None, ...], ...]
+    extents: tuple[int, ...] | None
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.extents or ())
+
+
+def loops_of(op: ir.Operation) -> Loops:
+    """The loops of a linalg.generic; a subscript that is not a plain dimension reads None."""
+    kinds = tuple("reduction" if "reduction" in str(k) else "parallel" for k in op.attributes["iterator_types"])
+    reads, known = [], {}
+    for attribute, operand in zip(op.attributes["indexing_maps"], op.operands, strict=True):
+        subscripts = [_dimension(e) for e in ir.AffineMapAttr(attribute).value.results]
+        reads.append(tuple(subscripts))
+        if isinstance(operand.type, ir.ShapedType):
+            shape = ir.ShapedType(operand.type).shape
+            known.update({d: size for d, size in zip(subscripts, shape, strict=True) if d is not None})
+    sizes = [known.get(d) for d in range(len(kinds))]
+    static = all(size is not None and size >= 0 for size in sizes)
+    return Loops(kinds, tuple(reads), tuple(s for s in sizes if s is not None) if static else None)
+
+
+def body_of(op: ir.Operation) -> list[str]:
+    return [inner.operation.name for inner in op.regions[0].blocks[0].operations]
+
+
+def _dimension(expression: ir.AffineExpr) -> int | None:
+    return expression.position if isinstance(expression, ir.AffineDimExpr) else None

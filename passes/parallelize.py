@@ -1,0 +1,36 @@
+"""Run what is left of linalg, elementwise operations and reductions, in parallel over its outer loops."""
+
+from __future__ import annotations
+
+from passes.loops import Loops, loops_of
+from passes.mlir import ir
+from passes.schedule import Schedule, find_all, functions, mark
+from passes.targets import Target
+
+WORTH_A_REGION = 8192  # iterations; below, starting the threads costs more than they save
+CHUNKS = 16  # enough to share out evenly among a few threads
+
+
+def parallelize(module: ir.Operation, target: Target) -> None:
+    """Tile each linalg.generic at the top of a function by 1 over as many outer parallel loops as give CHUNKS iterations."""
+    for function in functions(module):
+        outermost = [op for op in find_all(function, "linalg.generic") if op.parent.name == "func.func"]
+        chosen = [(op, sizes) for op in outermost if (sizes := _sizes(loops_of(op)))]
+        mark(function, [op for op, _ in chosen])
+        schedule = Schedule()
+        for number, (_, sizes) in enumerate(chosen):
+            schedule.tile_parallel(schedule.match("%root", "linalg.generic", mark=number), sizes)
+        schedule.apply(function)
+
+
+def _sizes(loops: Loops) -> list[int]:
+    sizes: list[int] = []
+    chunks = 1
+    if loops.extents is None or loops.count < WORTH_A_REGION:
+        return sizes
+    for kind, extent in zip(loops.kinds, loops.extents, strict=True):
+        if kind == "reduction" or chunks >= CHUNKS:
+            break
+        sizes.append(1)
+        chunks *= extent
+    return sizes if chunks > 1 else []

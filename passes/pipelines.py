@@ -1,0 +1,149 @@
+"""The pass pipelines, as data: each is written once and used by the staged and by the one-step build."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from passes.boundaries import read_only_arguments, results_of_callees
+from passes.chunks import dynamic_chunks
+from passes.copies import copies_to_linalg
+from passes.expand_exp import expand_exp
+from passes.lower_vectors import lower_vectors
+from passes.mlir import ir, passmanager
+from passes.parallelize import parallelize
+from passes.reassociate import reassociate_sums
+from passes.schedule_contractions import schedule_contractions
+from passes.schedule import ScheduleError
+from passes.targets import Target
+
+PythonPass = Callable[[ir.Operation, Target], None]
+Pipeline = tuple[str | PythonPass, ...]  # upstream passes by name, ours as functions of a module and the target
+
+MIDEND: Pipeline = (
+    # TOSA to Linalg on tensors
+    "func.func(tosa-infer-shapes)",
+    "func.func(tosa-to-linalg-named{prefer-conv2d-kernel-layout-hwcf=false})",
+    "canonicalize",
+    "func.func(tosa-layerwise-constant-fold)",
+    "func.func(tosa-make-broadcastable)",
+    "func.func(tosa-to-linalg)",
+    "func.func(tosa-to-tensor)",
+    "func.func(tosa-to-arith{include-apply-rescale=true})",
+    "func.func(tosa-to-scf)",
+    "canonicalize",
+    "cse",
+    # matrix products first: fusion must not pull anything into their inner loops
+    schedule_contractions,
+    "func.func(linalg-fuse-elementwise-ops)",
+    "func.func(linalg-fold-unit-extent-dims)",
+    "canonicalize",
+    "cse",
+    "func.func(linalg-fuse-elementwise-ops)",
+    "canonicalize",
+    "cse",
+    "func.func(linalg-generalize-named-ops)",
+    reassociate_sums,
+    parallelize,
+    # tensors to memory
+    read_only_arguments,
+    "canonicalize",
+    "cse",
+    "func.func(eliminate-empty-tensors)",
+    "func.func(empty-tensor-to-alloc-tensor)",
+    "one-shot-bufferize{bufferize-function-boundaries=true function-boundary-type-conversion=identity-layout-map "
+    "allow-return-allocs-from-loops=true}",
+    results_of_callees,
+    "canonicalize",
+    "cse",
+    "buffer-results-to-out-params{hoist-static-allocs=true add-result-attr=true modify-public-functions=true}",
+    "func.func(buffer-hoisting)",
+    "func.func(buffer-loop-hoisting)",
+    "canonicalize",
+    "cse",
+    lower_vectors,
+    # loops and threads
+    copies_to_linalg,
+    "buffer-deallocation-pipeline",
+    "convert-bufferization-to-memref",
+    "canonicalize",
+    "cse",
+    "func.func(convert-linalg-to-loops)",
+    expand_exp,
+    "func.func(scf-forall-to-parallel)",
+    "convert-scf-to-openmp",
+    dynamic_chunks,
+    "canonicalize",
+    "cse",
+)
+
+BACKEND: Pipeline = (
+    "expand-strided-metadata",
+    "lower-affine",
+    "func.func(lower-vector-multi-reduction)",
+    "convert-vector-to-scf{full-unroll=true}",
+    "convert-scf-to-cf",
+    "lower-affine",
+    "convert-vector-to-llvm{enable-x86=true vector-contract-lowering=outerproduct}",
+    "convert-math-to-llvm",
+    "convert-math-to-libm",
+    "convert-arith-to-llvm",
+    "convert-index-to-llvm",
+    "finalize-memref-to-llvm",
+    "convert-openmp-to-llvm",
+    "convert-func-to-llvm",
+    "convert-cf-to-llvm",
+    "convert-ub-to-llvm",
+    "reconcile-unrealized-casts",
+    "canonicalize",
+    "cse",
+)
+
+PIPELINES: dict[str, Pipeline] = {"midend": MIDEND, "backend": BACKEND}
+
+
+class PipelineError(Exception):
+    """A pipeline that cannot be built or that failed on a module: which, at which pass, and why."""
+
+
+def name_of(entry: str | PythonPass) -> str:
+    """A pass as people write it: `canonicalize`, `schedule-contractions`."""
+    return entry if isinstance(entry, str) else entry.__name__.replace("_", "-")
+
+
+def build(pipeline: Pipeline, target: Target, context: ir.Context, name: str = "pipeline") -> passmanager.PassManager:
+    manager = passmanager.PassManager("builtin.module", context)
+    for entry in pipeline:
+        if isinstance(entry, str):
+            try:
+                manager.add(entry)
+            except ValueError as error:
+                raise PipelineError(_unknown(name, entry, error)) from error
+        else:
+            _add(manager, entry, target)
+    return manager
+
+
+def run(module: ir.Module, name: str, target: Target) -> None:
+    """Run a pipeline of PIPELINES on a module, in place; the module is verified after each pass."""
+    with module.context, ir.Location.unknown():
+        manager = build(PIPELINES[name], target, module.context, name)
+        try:
+            manager.run(module.operation)
+        except (ir.MLIRError, ScheduleError) as error:
+            raise PipelineError(f"{name}: {error}") from error
+
+
+def _add(manager: passmanager.PassManager, function: PythonPass, target: Target) -> None:
+    def call(op: ir.Operation, _pass: object) -> None:
+        with op.context, op.location:
+            function(op, target)
+
+    manager.add(call, name=name_of(function), argument=f"sluice-{name_of(function)}")
+
+
+def _unknown(pipeline: str, entry: str, error: ValueError) -> str:
+    known = sorted({name_of(e) for p in PIPELINES.values() for e in p})
+    close = difflib.get_close_matches(entry, known, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{pipeline}: no pass {entry!r}{hint} ({' '.join(str(error).split())})"

@@ -1,0 +1,65 @@
+// The command line.
+#pragma once
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "files.h"
+
+struct Options {
+  int warmup = 5, iterations = 30, threads = 0;
+  long seed = -1;  // of random inputs for the timed runs; -1 times the recorded ones
+  std::string json, output, data;
+};
+
+inline const char *usage =
+    "usage: %s [--warmup N] [--iterations N] [--threads N] [--seed N] [--data DIR] [--json FILE] [--output FILE]\n"
+    "\n"
+    "Runs the compiled model on the inputs recorded beside it, compares every element of its answer with PyTorch's, and\n"
+    "times it.\n"
+    "\n"
+    "  --warmup N      calls before timing (5)\n"
+    "  --iterations N  timed calls (30)\n"
+    "  --threads N     OpenMP threads (one for each processor)\n"
+    "  --seed N        time on random floating-point inputs from this seed instead of the recorded ones\n"
+    "  --data DIR      where arg0.data, inputs.data and expected.data are (where this program is)\n"
+    "  --json FILE     write the figures as JSON\n"
+    "  --output FILE   write the outputs' bytes\n"
+    "\n"
+    "Exits with 0 when the answer is right, 1 when it is wrong, 2 when the run cannot be made.\n";
+
+inline long number(const std::string &option, const std::string &text, long least) {
+  char *end = nullptr;
+  errno = 0;
+  long value = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end || errno || value < least || value > 1'000'000'000)
+    refuse(option + " " + text + ": expected a whole number from " + std::to_string(least));
+  return value;
+}
+
+inline Options parse(int count, char **arguments) {
+  Options options;
+  options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::string self = arguments[0];
+  auto slash = self.rfind('/');
+  options.data = slash == std::string::npos ? "." : self.substr(0, slash);
+  for (int i = 1; i < count; ++i) {
+    std::string option = arguments[i];
+    if (option == "--help" || option == "-h") {
+      std::printf(usage, arguments[0]);
+      std::exit(0);
+    }
+    if (i + 1 == count) refuse(option + ": unknown, or its value is missing; see --help");
+    std::string value = arguments[++i];
+    if (option == "--warmup") options.warmup = static_cast<int>(number(option, value, 0));
+    else if (option == "--iterations") options.iterations = static_cast<int>(number(option, value, 1));
+    else if (option == "--threads") options.threads = static_cast<int>(number(option, value, 1));
+    else if (option == "--seed") options.seed = number(option, value, 0);
+    else if (option == "--data") options.data = value;
+    else if (option == "--json") options.json = value;
+    else if (option == "--output") options.output = value;
+    else refuse(option + ": unknown option; see --help");
+  }
+  return options;
+}

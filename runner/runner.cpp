@@ -1,0 +1,178 @@
+// Runs a compiled model on recorded inputs, verifies every output element, times it, and measures it against the machine's peak.
+#include <malloc.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <random>
+
+#include "files.h"
+#include "options.h"
+#include "peak.h"
+#include "signature.h"
+#include "verify.h"
+
+extern "C" void omp_set_num_threads(int);
+
+namespace {
+
+struct Freed {
+  void operator()(char *memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<char, Freed>;
+
+Memory allocate(std::size_t bytes) {
+  Memory memory(static_cast<char *>(std::aligned_alloc(alignment, std::max(padded(bytes), alignment))));
+  if (!memory) refuse("out of memory: " + std::to_string(bytes) + " bytes");
+  return memory;
+}
+
+std::size_t total(const std::vector<TensorType> &types) {
+  std::size_t bytes = 0;
+  for (auto &type : types) bytes += padded(type.bytes());
+  return bytes;
+}
+
+/// The descriptors of a call, and the memory of its outputs.
+class Call {
+ public:
+  Call(char *parameters, char *inputs) : outputs_(allocate(total(signature::outputs))) {
+    std::memset(outputs_.get(), 0xff, total(signature::outputs));  // NaN: an element that nobody writes is found
+    TensorType bytes{"parameters", DType::i8, {static_cast<std::int64_t>(signature::parameter_bytes)}};
+    descriptors_.push_back(descriptor(bytes, parameters));
+    add(signature::inputs, inputs);
+    add(signature::outputs, outputs_.get());
+    for (auto &d : descriptors_) pointers_.push_back(d.data());
+  }
+  void operator()() { signature::call(pointers_.data()); }
+  const char *outputs() const { return outputs_.get(); }
+
+ private:
+  void add(const std::vector<TensorType> &types, char *data) {
+    for (auto &type : types) {
+      descriptors_.push_back(descriptor(type, data));
+      data += padded(type.bytes());
+    }
+  }
+  Memory outputs_;
+  std::vector<std::vector<std::int64_t>> descriptors_;
+  std::vector<void *> pointers_;
+};
+
+void verify(const char *outputs, const char *expected, Errors &errors) {
+  std::size_t offset = 0;
+  for (auto &type : signature::outputs) {
+    compare(type, outputs + offset, expected + offset, errors);
+    offset += padded(type.bytes());
+  }
+}
+
+/// Standard normal values in every f32 and f64 input; the others keep what was recorded.
+void randomize(char *inputs, long seed) {
+  std::mt19937_64 generator(static_cast<std::uint64_t>(seed));
+  std::normal_distribution<double> normal;
+  for (auto &type : signature::inputs) {
+    for (std::size_t i = 0; i < type.count(); ++i) {
+      if (type.dtype == DType::f32) reinterpret_cast<float *>(inputs)[i] = static_cast<float>(normal(generator));
+      if (type.dtype == DType::f64) reinterpret_cast<double *>(inputs)[i] = normal(generator);
+    }
+    inputs += padded(type.bytes());
+  }
+}
+
+std::vector<double> time_calls(Call &call, const Options &options) {
+  for (int i = 0; i < options.warmup; ++i) call();
+  std::vector<double> milliseconds;
+  for (int i = 0; i < options.iterations; ++i) {
+    auto begin = std::chrono::steady_clock::now();
+    call();
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(milliseconds.begin(), milliseconds.end());
+  return milliseconds;
+}
+
+double quantile(const std::vector<double> &sorted, double q) {
+  double position = q * static_cast<double>(sorted.size() - 1);
+  auto below = static_cast<std::size_t>(position);
+  auto above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+struct Figures {
+  double median, p10, p90, gflops, peak;
+  Errors errors;
+};
+
+void print(const Figures &f, const Options &options) {
+  std::printf("%s, %d thread%s, %d calls\n", signature::model, options.threads, options.threads == 1 ? "" : "s", options.iterations);
+  std::printf("  %-10s %12.3f ms   p10 %.3f   p90 %.3f\n", "median", f.median, f.p10, f.p90);
+  std::printf("  %-10s %12.1f GFLOP/s, %.1f %% of the FMA peak of %.1f\n", "speed", f.gflops, 100 * f.gflops / f.peak, f.peak);
+  std::printf("  %-10s %12.2e absolute, %.2e relative, %.0e allowed\n", "error", f.errors.absolute, f.errors.relative, signature::tolerance);
+}
+
+/// The file appears whole under its name, or not at all.
+void write(const std::string &path, const char *data, std::size_t bytes) {
+  std::string part = path + ".part";
+  std::FILE *file = std::fopen(part.c_str(), "wb");
+  bool written = file && std::fwrite(data, 1, bytes, file) == bytes;
+  written = file && std::fclose(file) == 0 && written;
+  if (written && std::rename(part.c_str(), path.c_str()) == 0) return;
+  std::string reason = std::strerror(errno);
+  std::remove(part.c_str());
+  refuse(path + ": cannot be written: " + reason);
+}
+
+std::string json(const Figures &f, const Options &options) {
+  char text[1024];
+  auto finite = [](double value) { return std::isfinite(value) ? value : 1e308; };
+  std::snprintf(text, sizeof text,
+                "{\"model\": \"%s\", \"threads\": %d, \"iterations\": %d, \"median_ms\": %.6g, \"p10_ms\": %.6g, \"p90_ms\": %.6g, "
+                "\"gflops\": %.6g, \"peak_gflops\": %.6g, \"max_abs_err\": %.6g, \"max_rel_err\": %.6g, \"tolerance\": %.6g}\n",
+                signature::model, options.threads, options.iterations, f.median, f.p10, f.p90, f.gflops, f.peak,
+                finite(f.errors.absolute), finite(f.errors.relative), signature::tolerance);
+  return text;
+}
+
+}  // namespace
+
+int main(int count, char **arguments) {
+  Options options = parse(count, arguments);
+  // Large buffers stay with the process from one call to the next instead of being mapped and zeroed anew.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  omp_set_num_threads(options.threads);
+
+  Mapped parameters(options.data + "/arg0.data", signature::parameter_bytes);
+  Mapped inputs(options.data + "/inputs.data", total(signature::inputs));
+  Mapped expected(options.data + "/expected.data", total(signature::outputs));
+  Call call(parameters.data(), inputs.data());
+  call();
+  Figures figures{};
+  verify(call.outputs(), expected.data(), figures.errors);
+  if (!options.output.empty()) write(options.output, call.outputs(), total(signature::outputs));
+
+  if (options.seed >= 0) randomize(inputs.data(), options.seed);
+  auto times = time_calls(call, options);
+  if (options.seed < 0) verify(call.outputs(), expected.data(), figures.errors);  // the last answer as well as the first
+  figures.median = quantile(times, 0.5);
+  figures.p10 = quantile(times, 0.1);
+  figures.p90 = quantile(times, 0.9);
+  figures.gflops = signature::flops / figures.median * 1e-6;
+  figures.peak = peak::gflops(options.threads);
+  print(figures, options);
+  if (!options.json.empty()) {
+    std::string text = json(figures, options);
+    write(options.json, text.data(), text.size());
+  }
+  if (!figures.errors.unacceptable.empty()) {
+    std::fprintf(stderr, "Wrong answer: %s.\n", figures.errors.unacceptable.c_str());
+    return 1;
+  }
+  if (!(figures.errors.relative <= signature::tolerance)) {
+    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.0e.\n", figures.errors.relative, signature::tolerance);
+    return 1;
+  }
+  return 0;
+}

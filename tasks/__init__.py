@@ -1,0 +1,1 @@
+"""The task graph: what is built from what, and how."""

@@ -1,0 +1,30 @@
+"""Tasks that check the project itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from tasks.build import Task
+
+PYTHON_SOURCES = ("dodo.py", "tasks", "frontend", "passes", "runner", "model", "tests")
+
+
+def check_tasks() -> Iterator[Task]:
+    yield {
+        "basename": "test",
+        "doc": "the tests, and lint before them",
+        "actions": [[sys.executable, "-m", "pytest", "-q"]],
+        "task_dep": ["lint"],
+        "verbosity": 2,
+    }
+    yield {
+        "basename": "lint",
+        "doc": "ruff's rules and format, and mypy's types",
+        "actions": [
+            [sys.executable, "-m", "ruff", "check", "--quiet", *PYTHON_SOURCES],
+            [sys.executable, "-m", "ruff", "format", "--check", "--quiet", *PYTHON_SOURCES],
+            [sys.executable, "-m", "mypy"],
+        ],
+        "verbosity": 2,
+    }
