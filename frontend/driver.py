@@ -21,7 +21,7 @@ class GraphDriver:
         produced: dict[Ref, Ref] = {}
         calls = []
         for subgraph in self.subgraphs:
-            arguments = [produced.get(Ref(v.name), Ref(v.name)) for v in [*subgraph.parameters, *subgraph.inputs]]
+            arguments = [produced.get(Ref(name), Ref(name)) for name in subgraph.arguments()]
             types = tuple(subgraph.type_of(ref) for ref in subgraph.outputs)
             calls.append(Node(subgraph.name, "sluice.call", {"callee": subgraph.name, "arguments": arguments}, types))
             for index, ref in enumerate(subgraph.outputs):

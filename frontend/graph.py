@@ -126,9 +126,12 @@ class Graph:
 
     def definitions(self) -> dict[str, tuple[TensorType, ...]]:
         """Every name that a Ref may use, with its result types."""
-        types: dict[str, tuple[TensorType, ...]] = {v.name: (v.type,) for v in [*self.parameters, *self.inputs]}
-        types.update({node.name: node.types for node in self.nodes})
-        return types
+        types = {p.name: (p.type,) for p in self.parameters} | {i.name: (i.type,) for i in self.inputs}
+        return types | {node.name: node.types for node in self.nodes}
+
+    def arguments(self) -> list[str]:
+        """The names of what the function takes, in order."""
+        return [p.name for p in self.parameters] + [i.name for i in self.inputs]
 
     def uses(self) -> dict[str, list[Node | None]]:
         """For each name the nodes that use it, and None when the graph returns it."""

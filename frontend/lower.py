@@ -60,10 +60,9 @@ def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parame
 
 
 def _arguments(graph: Graph, arguments: list[ir.Value], packed: bool) -> dict[Ref, ir.Value]:
-    names = [p.name for p in graph.parameters] + [i.name for i in graph.inputs]
     if packed:
         arguments = [*_unpack(graph, arguments[0]), *arguments[1:]]
-    return {Ref(name): value for name, value in zip(names, arguments, strict=True)}
+    return {Ref(name): value for name, value in zip(graph.arguments(), arguments, strict=True)}
 
 
 def _unpack(graph: Graph, data: ir.Value) -> list[ir.Value]:
@@ -106,9 +105,7 @@ def _lower_node(node: Node, registries: Sequence[Registry], values: dict[Ref, ir
         try:
             result = lowering(types[0] if len(types) == 1 else types, **args)
         except (ir.MLIRError, ValueError, TypeError, IndexError) as error:
-            raise LoweringError(
-                f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering failed: {error}"
-            ) from error
+            raise LoweringError(f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering failed: {error}") from error
         if result is DECLINED:
             continue
         record[node.name] = dialect
@@ -131,9 +128,7 @@ def _resolve(value: Any, values: dict[Ref, ir.Value]) -> Any:
 
 def _placeholder(type_: ir.RankedTensorType) -> ir.Value:
     """Stands in for a declined node's result, so that the nodes after it are tried too; the module is thrown away."""
-    return ir.Operation.create(
-        "ub.poison", results=[type_], attributes={"value": ir.Attribute.parse("#ub.poison")}
-    ).result
+    return ir.Operation.create("ub.poison", results=[type_], attributes={"value": ir.Attribute.parse("#ub.poison")}).result
 
 
 def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry]) -> None:
@@ -147,19 +142,11 @@ def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry])
         close = nearest(registries, node.op)
         known = [dialect for dialect, _ in find(registries, node.op)]
         hint = (
-            f"lowered by {', '.join(known)}, but not for these types"
-            if known
-            else f"nearest known: {close}"
-            if close
-            else ""
+            f"lowered by {', '.join(known)}, but not for these types" if known else f"nearest known: {close}" if close else ""
         )
         rows.append(f"  {node.name}: {node.op} ({given}) -> {results} at {node.source}" + (f"; {hint}" if hint else ""))
-    files = ", ".join(
-        f"frontend/ops/{registry.dialect}.py" for registry in registries if registry is not func_ops.ops_registry
-    )
-    raise MissingLowerings(
-        [*rows, f"add a row or a function to one of {files}, or a decomposition to frontend/capture.py"]
-    )
+    files = ", ".join(f"frontend/ops/{registry.dialect}.py" for registry in registries if registry is not func_ops.ops_registry)
+    raise MissingLowerings([*rows, f"add a row or a function to one of {files}, or a decomposition to frontend/capture.py"])
 
 
 def _location(node: Node) -> ir.Location:

@@ -1,4 +1,4 @@
-"""Hand loop iterations to threads as they become free: a core that someone else uses then delays one chunk, not half the loop."""
+"""Hand loop iterations to threads as they come free: a core that is busy otherwise delays one chunk, not half the loop."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from passes.lower_vectors import lower_vectors
 from passes.mlir import ir, passmanager
 from passes.parallelize import parallelize
 from passes.reassociate import reassociate_sums
-from passes.schedule_contractions import schedule_contractions
 from passes.schedule import ScheduleError
+from passes.schedule_contractions import schedule_contractions
 from passes.targets import Target
 
 PythonPass = Callable[[ir.Operation, Target], None]

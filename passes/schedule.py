@@ -59,9 +59,7 @@ class Schedule:
     def split(self, target: str, dimension: int, after: int) -> list[str]:
         """Cut an operation in two along a loop dimension."""
         (both,) = self.handles(1)
-        self.lines.append(
-            f"{both} = transform.structured.split {target} after {after} {{dimension = {dimension}}} : {ANY}"
-        )
+        self.lines.append(f"{both} = transform.structured.split {target} after {after} {{dimension = {dimension}}} : {ANY}")
         return self.op(f"split_handle {both}", both, results=2)
 
     def patterns(self, target: str, *names: str) -> None:

@@ -61,14 +61,7 @@ def product_of(op: ir.Operation) -> Product | None:
     if loops.kinds != ("parallel", "parallel", "parallel", "reduction") or loops.extents is None or 0 in loops.extents:
         return None
     left, right, result = loops.reads
-    fits = (
-        M in left
-        and N not in left
-        and N == right[-1]
-        and M not in right
-        and N == result[-1]
-        and None not in left + right
-    )
+    fits = M in left and N not in left and right[-1] == N and M not in right and result[-1] == N and None not in left + right
     _, m, n, k = loops.extents
     if not fits or n == 1 or k == 1 or not _is_f32(op):
         return None
@@ -95,9 +88,7 @@ def _generalize_batch_products(function: ir.Operation) -> None:
 def _schedule(schedule: Schedule, number: int, product: Product, target: Target) -> None:
     contraction = schedule.match("%root", "linalg.generic", mark=number)
     start = (
-        schedule.op(f"get_producer_of_operand {contraction}[2]", contraction, results=1)[0]
-        if product.fusible_start
-        else None
+        schedule.op(f"get_producer_of_operand {contraction}[2]", contraction, results=1)[0] if product.fusible_start else None
     )
     _, loop = schedule.tile_parallel(contraction, [1])
     if start:
@@ -129,10 +120,10 @@ def _register_tiles(schedule: Schedule, contraction: str, product: Product, targ
             pieces = [cut for piece in pieces for cut in _cut(schedule, piece, product, dimension, extent, tiles)]
     steps = []
     for piece, sizes in pieces:
-        for dimension in (M, N, K):
-            if dimension in sizes:
-                piece = schedule.tile(piece, _sizes(product, {dimension: sizes[dimension]}))
-        steps.append(piece)
+        tile = piece
+        for dimension in sorted(sizes):
+            tile = schedule.tile(tile, _sizes(product, {dimension: sizes[dimension]}))
+        steps.append(tile)
     return steps
 
 

@@ -37,9 +37,7 @@ def to_bitcode(text: str, name: str) -> bytes:
 
 def _parse(library: Any, context: ctypes.c_void_p, text: str, name: str) -> ctypes.c_void_p:
     data = text.encode()
-    buffer = _pointer(
-        library.LLVMCreateMemoryBufferWithMemoryRangeCopy(data, ctypes.c_size_t(len(data)), name.encode())
-    )
+    buffer = _pointer(library.LLVMCreateMemoryBufferWithMemoryRangeCopy(data, ctypes.c_size_t(len(data)), name.encode()))
     module, message = _pointer(), ctypes.c_char_p()
     if library.LLVMParseIRInContext2(context, buffer, ctypes.byref(module), ctypes.byref(message)):
         raise BadLLVMIR((message.value or b"").decode().strip() or f"{name} is not valid LLVM IR")
@@ -64,9 +62,7 @@ def _library() -> Any:
     library = ctypes.CDLL(library_path())
     missing = [name for name in (_WRITE, _OPEN, _CLOSE, "LLVMParseIRInContext2") if not hasattr(library, name)]
     if missing:
-        raise ImportError(
-            f"{library_path()} does not export {missing[0]}; install the version that pyproject.toml pins"
-        )
+        raise ImportError(f"{library_path()} does not export {missing[0]}; install the version that pyproject.toml pins")
     library.LLVMContextCreate.restype = _pointer
     library.LLVMContextDispose.argtypes = [_pointer]
     library.LLVMCreateMemoryBufferWithMemoryRangeCopy.restype = _pointer

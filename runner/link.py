@@ -43,7 +43,7 @@ def link(inputs: list[Path], outputs: list[Path], flags: str = "") -> None:
 
 
 def openmp_library() -> Path:
-    """An OpenMP runtime with LLVM's entry points: the system's libomp, else the one that pip installed into this environment."""
+    """An OpenMP runtime with LLVM's entry points: the system's libomp, else the one that pip installed here."""
     places = [
         *_system_libraries(),
         *sorted(Path("/usr/lib").glob("llvm-*/lib"), reverse=True),
@@ -54,7 +54,8 @@ def openmp_library() -> Path:
             if (place / name).exists():
                 return place / name
     raise ToolError(
-        "no OpenMP runtime with LLVM's entry points (g++'s libgomp has none): run `apt-get install libomp-dev` or `pip install intel-openmp`"
+        "no OpenMP runtime with LLVM's entry points (g++'s libgomp has none): "
+        "run `apt-get install libomp-dev` or `pip install intel-openmp`"
     )
 
 
@@ -64,7 +65,7 @@ def _system_libraries() -> list[Path]:
 
 def _call(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise ToolError(f"{command[0]} is not installed: run `apt-get install g++`") from error
     if done.returncode:

@@ -1,4 +1,4 @@
-"""A compiled model and PyTorch eager side by side: in turns, with the same threads, so that a noisy machine is noisy for both."""
+"""A compiled model and PyTorch eager, in turns and with the same threads, so that a noisy machine is noisy for both."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ def main() -> int:
     Path(options.output).write_text(json.dumps(result, indent=1) + "\n")
     for name, t in times.items():
         print(f"{name:8s} median {statistics.median(t):9.3f} ms   rounds {min(t):.3f} to {max(t):.3f}")
-    print(
-        f"sluice is {statistics.median(ratios):.2f} times as fast ({ratios[0]:.2f} to {ratios[-1]:.2f} by round), {options.threads} threads"
-    )
+    spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f} by round"
+    print(f"sluice is {statistics.median(ratios):.2f} times as fast ({spread}), {options.threads} threads")
     return 0
 
 

@@ -22,8 +22,7 @@ Task = dict[str, Any]
 def stage_tasks(settings: Settings) -> Iterator[Task]:
     rows = stages(settings)
     for group, purpose in GROUPS.items():
-        if any(row.group == group and row.name for row in rows):
-            yield {"basename": group, "name": None, "doc": purpose}
+        yield {"basename": group, "name": None, "doc": purpose}
     for row in rows:
         yield stage_task(row, settings)
 
@@ -69,8 +68,6 @@ def fingerprint() -> str:
     packages = sorted(name for name in os.listdir(sysconfig.get_path("purelib")) if name.endswith(".dist-info"))
     cpuinfo = Path("/proc/cpuinfo")
     processor = (
-        next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
-        if cpuinfo.exists()
-        else ""
+        next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "") if cpuinfo.exists() else ""
     )
     return "\n".join([sys.version, platform.machine(), processor, *packages])

@@ -42,12 +42,12 @@ def find(name: str) -> Model:
     config = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Config"), None)
     if config is None or "TOLERANCE" not in constants:
         raise UnknownModel(f"{path}: a model file has a dataclass Config, TOLERANCE, build(config) and inputs(config)")
-    fields = [node for node in config.body if isinstance(node, ast.AnnAssign) and node.value is not None]
+    fields = {n.target.id: n.value for n in config.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
     return Model(
         name=name,
         path=path,
         purpose=(ast.get_docstring(tree) or name).splitlines()[0],
-        settings={node.target.id: ast.literal_eval(node.value) for node in fields if isinstance(node.target, ast.Name)},
+        settings={name: ast.literal_eval(value) for name, value in fields.items() if value is not None},
         tolerance=float(ast.literal_eval(constants["TOLERANCE"])),
         runner=ast.literal_eval(constants["RUNNER"]) if "RUNNER" in constants else f"{name}-runner",
     )

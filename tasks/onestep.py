@@ -32,5 +32,5 @@ def _object(module: object, target: str, name: str) -> bytes:
     from runner.objects import to_object
 
     for pipeline in pipelines.PIPELINES:
-        pipelines.run(module, pipeline, targets.find(target))  # type: ignore[arg-type]
-    return to_object(translate.to_llvm_ir(module), name)  # type: ignore[arg-type]
+        pipelines.run(module, pipeline, targets.find(target))
+    return to_object(translate.to_llvm_ir(module), name)

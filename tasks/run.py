@@ -28,9 +28,7 @@ def run_tasks(settings: Settings) -> Iterator[Task]:
     yield {
         "basename": "verify",
         "doc": "the staged and the one-step executable against PyTorch, and against each other bit by bit",
-        "actions": [
-            stage_command("runner.check:check", [staged, onestep, str(folder)], [str(folder / "verify.json")], {})
-        ],
+        "actions": [stage_command("runner.check:check", [staged, onestep, str(folder)], [str(folder / "verify.json")], {})],
         "file_dep": [staged, onestep, *data, "runner/check.py"],
         "targets": [str(folder / "verify.json")],
         "verbosity": 2,
@@ -57,9 +55,7 @@ def _sanitize(settings: Settings, data: list[str]) -> Iterator[Task]:
     header, compiled = str(folder / "signature.h"), str(folder / "runner-sanitized.o")
     executable = str(folder / f"{settings.model.runner}-sanitized")
     objects = [str(folder / f"{part}.o") for part in PARTS]
-    sources = [
-        f"runner/{name}" for name in ("runner.cpp", "tensor.h", "files.h", "options.h", "peak.h", "verify.h", "link.py")
-    ]
+    sources = [f"runner/{name}" for name in ("runner.cpp", "tensor.h", "files.h", "options.h", "peak.h", "verify.h", "link.py")]
     yield {
         "basename": "sanitize",
         "name": None,

@@ -24,9 +24,7 @@ def main() -> int:
     module, _, function = options.run.partition(":")
     try:
         run = getattr(importlib.import_module(module), function)
-        _atomically(
-            outputs, lambda parts: run(map_paths(options.inputs), parts, **dict(s.split("=", 1) for s in options.set))
-        )
+        _atomically(outputs, lambda parts: run(map_paths(options.inputs), parts, **dict(s.split("=", 1) for s in options.set)))
     except KeyboardInterrupt:
         return 130
     except Exception as error:

@@ -109,6 +109,4 @@ def _tensor_names(function: Any) -> dict[int, str]:
 def _refuse_mutation(signature: ExportGraphSignature) -> None:
     for spec in signature.output_specs:
         if spec.kind is not OutputKind.USER_OUTPUT:
-            raise CaptureError(
-                f"the model writes {spec.target!r} in place ({spec.kind.name}); return the new value instead"
-            )
+            raise CaptureError(f"the model writes {spec.target!r} in place ({spec.kind.name}); return the new value instead")

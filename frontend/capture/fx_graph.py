@@ -48,7 +48,7 @@ def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
 
 
 def _node(node: fx.Node, values: dict[fx.Node, Any]) -> Node:
-    formal = node.target._schema.arguments  # type: ignore[union-attr]
+    formal = node.target._schema.arguments
     given = dict(zip((a.name for a in formal), node.args, strict=False)) | node.kwargs
     args = {a.name: _argument(given.get(a.name, a.default_value), values) for a in formal}
     result = node.meta.get("val")  # an assertion has none
@@ -57,10 +57,11 @@ def _node(node: fx.Node, values: dict[fx.Node, Any]) -> Node:
 
 
 def _outputs(node: fx.Node, values: dict[fx.Node, Any]) -> list[Ref]:
-    outputs = [values.get(value) for value in node.args[0]]  # type: ignore[union-attr, arg-type]
-    if not all(isinstance(value, Ref) for value in outputs):
+    outputs = [values.get(value) for value in node.args[0]]
+    refs = [value for value in outputs if isinstance(value, Ref)]
+    if len(refs) != len(outputs):
         raise CaptureError(f"the program returns {node.args[0]}; a graph returns tensors only")
-    return outputs
+    return refs
 
 
 def _argument(value: Any, values: dict[fx.Node, Any]) -> Any:
@@ -74,24 +75,16 @@ def _argument(value: Any, values: dict[fx.Node, Any]) -> Any:
         return value
     if isinstance(value, torch.layout | torch.device | torch.memory_format):
         return str(value)
-    raise CaptureError(
-        f"argument {value!r} of type {type(value).__name__}: a graph holds tensors, numbers, strings and lists"
-    )
+    raise CaptureError(f"argument {value!r} of type {type(value).__name__}: a graph holds tensors, numbers, strings and lists")
 
 
 def _type(value: Any, node: fx.Node) -> TensorType:
     if not isinstance(value, torch.Tensor):
-        raise CaptureError(
-            f"node {node.name} at {_source(node)} is a {type(value).__name__}; a graph holds tensors only"
-        )
+        raise CaptureError(f"node {node.name} at {_source(node)} is a {type(value).__name__}; a graph holds tensors only")
     if value.dtype not in DTYPES:
-        raise CaptureError(
-            f"node {node.name} at {_source(node)} has {value.dtype}; known: {', '.join(map(str, DTYPES))}"
-        )
+        raise CaptureError(f"node {node.name} at {_source(node)} has {value.dtype}; known: {', '.join(map(str, DTYPES))}")
     if not all(isinstance(size, int) for size in value.shape):
-        raise CaptureError(
-            f"node {node.name} at {_source(node)} has the dynamic shape {tuple(value.shape)}; give fixed sizes"
-        )
+        raise CaptureError(f"node {node.name} at {_source(node)} has the dynamic shape {tuple(value.shape)}; give fixed sizes")
     return TensorType(tuple(value.shape), DTYPES[value.dtype])
 
 

@@ -32,7 +32,7 @@ class Sampled:
 
 def configure(model: ModuleType, settings: Mapping[str, str]) -> Any:
     """The model's Config with `settings`, given as text, in place of its defaults."""
-    fields = {f.name: type(f.default) for f in dataclasses.fields(model.Config)}
+    fields: dict[str, Any] = {f.name: type(f.default) for f in dataclasses.fields(model.Config)}
     try:
         return model.Config(**{name: fields[name](value) for name, value in settings.items()})
     except (KeyError, ValueError) as error:

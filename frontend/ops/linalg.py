@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from frontend.ops.values import (
-    cast, convert, element_type, elementwise, empty, generic, is_float, number, operand, ranked, with_shape,
+    cast,
+    convert,
+    element_type,
+    elementwise,
+    empty,
+    generic,
+    is_float,
+    number,
+    operand,
+    ranked,
+    with_shape,
 )  # fmt: skip
 from frontend.registry import DECLINED, Registry
 from passes.mlir import arith, ir, linalg, tensor
@@ -76,9 +86,7 @@ def _common(self: ir.Value, other: Any) -> ir.Type:
     if not isinstance(other, ir.Value):
         return mine if is_float(mine) or not isinstance(other, float) else element_type("f32")
     yours = ranked(other).element_type
-    return max(
-        (mine, yours), key=lambda t: (is_float(t), (ir.FloatType(t) if is_float(t) else ir.IntegerType(t)).width)
-    )
+    return max((mine, yours), key=lambda t: (is_float(t), (ir.FloatType(t) if is_float(t) else ir.IntegerType(t)).width))
 
 
 def _arithmetic(on_float: Callable[..., ir.Value], on_integer: Callable[..., ir.Value]) -> Callable[..., Any]:
@@ -106,7 +114,7 @@ ops_registry.lowers("aten.mul.Tensor")(_arithmetic(arith.mulf, arith.muli))
 def div(out: ir.Type, self: Any, other: Any) -> Any:
     type_ = ranked(out)
     operands = [operand(v, type_.element_type, type_.rank) for v in (self, other)]
-    return elementwise(type_, operands, lambda x, y: arith.divf(x, y))
+    return elementwise(type_, operands, arith.divf)
 
 
 for _name, _op in {"and": arith.andi, "or": arith.ori, "xor": arith.xori}.items():

@@ -21,13 +21,9 @@ for _name, _op in {
     @ops_registry.lowers(f"aten.{_name}.default")
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if (
-            not is_float(element)
-            or not is_float(ranked(self).element_type)
-            and _op in (math.ceil, math.floor, math.trunc)
-        ):
+        if not is_float(element) or (not is_float(ranked(self).element_type) and _op in (math.ceil, math.floor, math.trunc)):
             return DECLINED
-        return elementwise(ranked(out), [cast(self, element)], lambda x: _op(x))
+        return elementwise(ranked(out), [cast(self, element)], _op)
 
 
 for _name, _op in {"pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.powf, "atan2.default": math.atan2}.items():

@@ -16,7 +16,7 @@ ops_registry = Registry("tosa")
 
 
 def _known(element: ir.Type) -> bool:
-    return is_float(element) and element != ir.F64Type.get() or element == ir.IntegerType.get_signless(32)
+    return (is_float(element) and element != ir.F64Type.get()) or element == ir.IntegerType.get_signless(32)
 
 
 # Floating-point operators of one argument.
@@ -133,9 +133,7 @@ def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> ir.Value:
 @ops_registry.lowers("aten.cat.default")
 def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> ir.Value:
     whole = ranked(out)
-    parts = [
-        cast(t, whole.element_type) for t in tensors if ranked(t).rank == whole.rank
-    ]  # torch skips the old empty [0]
+    parts = [cast(t, whole.element_type) for t in tensors if ranked(t).rank == whole.rank]  # torch skips the old empty [0]
     return tosa.ConcatOp(parts, dim % whole.rank, results=[whole]).result
 
 

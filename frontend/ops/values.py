@@ -80,11 +80,7 @@ def convert(x: ir.Value, to: ir.Type) -> ir.Value:
         return arith.extf(to, x) if wider else arith.truncf(to, x)
     if to == ir.IntegerType.get_signless(1):
         zero = arith.constant(source, number(source, 0))
-        return (
-            arith.cmpf(arith.CmpFPredicate.UNE, x, zero)
-            if is_float(source)
-            else arith.cmpi(arith.CmpIPredicate.ne, x, zero)
-        )
+        return arith.cmpf(arith.CmpFPredicate.UNE, x, zero) if is_float(source) else arith.cmpi(arith.CmpIPredicate.ne, x, zero)
     if is_float(source):
         return arith.fptosi(to, x)
     signed = ir.IntegerType(source).width > 1
