@@ -1,11 +1,11 @@
 """MLIR's Python bindings: the one place that names the package they come from."""
 
-from torch_mlir import ir, passmanager, rewrite
+from torch_mlir import execution_engine, ir, passmanager, rewrite
 from torch_mlir.dialects import arith, bufferization, func, linalg, llvm, math, memref, scf, tensor, tosa, transform
 from torch_mlir.dialects.transform import interpreter as transform_interpreter
 
 __all__ = [
-    "arith", "bufferization", "func", "ir", "linalg", "llvm", "math", "memref", "passmanager", "rewrite", "scf", "tensor",
+    "arith", "bufferization", "execution_engine", "func", "ir", "linalg", "llvm", "math", "memref", "passmanager", "rewrite", "scf", "tensor",
     "tosa", "transform", "transform_interpreter",
 ]  # fmt: skip
 

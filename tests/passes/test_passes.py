@@ -1,0 +1,116 @@
+"""The smaller passes: what each does to a module, and the numbers."""
+
+import numpy as np
+import pytest
+
+from passes.boundaries import read_only_arguments, results_of_callees
+from passes.chunks import dynamic_chunks
+from passes.copies import copies_to_linalg
+from passes.mlir import ir
+from passes.parallelize import parallelize
+from passes.reassociate import reassociate_sums
+from passes.schedule import Schedule, ScheduleError, find_all
+from passes.targets import TARGETS
+from tests.compiled import run_module
+
+TARGET = TARGETS["x86-64-v4"]
+
+ROW_SUMS = """
+#in = affine_map<(i, j) -> (i, j)>
+#out = affine_map<(i, j) -> (i)>
+func.func @f(%x: tensor<{m}x{n}xf32>) -> tensor<{m}xf32> {{
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<{m}xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<{m}xf32>) -> tensor<{m}xf32>
+  %y = linalg.generic {{indexing_maps = [#in, #out], iterator_types = ["parallel", "reduction"]}}
+      ins(%x : tensor<{m}x{n}xf32>) outs(%start : tensor<{m}xf32>) {{
+  ^bb0(%a: f32, %b: f32):
+    %s = arith.addf %b, %a : f32
+    linalg.yield %s : f32
+  }} -> tensor<{m}xf32>
+  return %y : tensor<{m}xf32>
+}}
+"""
+
+
+def apply(one_pass, text: str) -> ir.Module:
+    module = ir.Module.parse(text, ir.Context())
+    with module.context, ir.Location.unknown():
+        one_pass(module.operation, TARGET)
+    assert module.operation.verify()
+    return module
+
+
+def test_arguments_are_promised_to_be_read_only() -> None:
+    text = "func.func private @g(tensor<2xf32>) -> tensor<2xf32>\nfunc.func @f(%a: tensor<2xf32>, %b: memref<4xi8>) { return }"
+    printed = str(apply(read_only_arguments, text))
+    assert '@g(tensor<2xf32> {bufferization.access = "read"})' in printed
+    assert "@f(%arg0: tensor<2xf32> {bufferization.writable = false}, %arg1: memref<4xi8>)" in printed
+    assert printed.count("llvm.emit_c_interface") == 1
+
+
+def test_callees_get_memory_for_their_results() -> None:
+    text = """
+    func.func private @g(memref<2xf32>) -> (memref<3xf32>, memref<4xf32>) attributes {arg_attrs = [{}]}
+    func.func @f(%a: memref<2xf32>) -> memref<4xf32> {
+      %r:2 = call @g(%a) : (memref<2xf32>) -> (memref<3xf32>, memref<4xf32>)
+      return %r#1 : memref<4xf32>
+    }"""
+    module = apply(results_of_callees, text)
+    (call,) = find_all(module.operation, "func.call")
+    assert [str(v.type) for v in call.operands] == ["memref<2xf32>", "memref<3xf32>", "memref<4xf32>"]
+    assert not len(call.results)
+    (returned,) = find_all(module.operation, "func.return")
+    assert returned.operands[0] == call.operands[2]
+
+
+def test_an_argument_is_never_written_even_when_the_result_could_reuse_it() -> None:
+    text = "func.func @f(%x: tensor<5xf32>) -> tensor<5xf32> {\n %y = tosa.add %x, %x : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xf32>\n return %y : tensor<5xf32>\n}"
+    x, y = np.arange(5, dtype=np.float32), np.empty(5, np.float32)
+    run_module(ir.Module.parse(text, ir.Context()), "f", [x], [y])
+    np.testing.assert_array_equal(x, np.arange(5))
+    np.testing.assert_array_equal(y, 2 * np.arange(5))
+
+
+@pytest.mark.parametrize(("m", "n", "regions"), [(64, 300, 1), (4, 5, 0), (1, 20000, 0)])
+def test_large_operations_run_in_parallel_and_small_ones_do_not(m: int, n: int, regions: int) -> None:
+    module = apply(parallelize, ROW_SUMS.format(m=m, n=n))
+    assert len(find_all(module.operation, "scf.forall")) == regions
+    x, y = np.random.default_rng(0).standard_normal((m, n), np.float32), np.full(m, np.nan, np.float32)
+    run_module(ir.Module.parse(ROW_SUMS.format(m=m, n=n), ir.Context()), "f", [x], [y])
+    np.testing.assert_allclose(y, x.astype(np.float64).sum(1), atol=1e-3)
+
+
+def test_only_sums_over_loops_are_reassociated() -> None:
+    assert str(apply(reassociate_sums, ROW_SUMS.format(m=3, n=4))).count("fastmath<reassoc>") == 1
+    no_reduction = ROW_SUMS.format(m=3, n=4).replace('"reduction"', '"parallel"').replace("-> (i)>", "-> (i, j)>")
+    no_reduction = no_reduction.replace("tensor<3xf32>", "tensor<3x4xf32>").replace("empty() : tensor<3x", "empty() : tensor<3x")
+    assert "reassoc" not in str(apply(reassociate_sums, no_reduction))
+
+
+def test_copies_become_loops_that_need_no_library() -> None:
+    text = """
+    func.func @f(%a: memref<4x4xf32>, %b: memref<4x4xf32>) attributes {llvm.emit_c_interface} {
+      %s = memref.subview %a[0, 1] [4, 2] [1, 1] : memref<4x4xf32> to memref<4x2xf32, strided<[4, 1], offset: 1>>
+      %d = memref.subview %b[0, 2] [4, 2] [1, 1] : memref<4x4xf32> to memref<4x2xf32, strided<[4, 1], offset: 2>>
+      memref.copy %s, %d : memref<4x2xf32, strided<[4, 1], offset: 1>> to memref<4x2xf32, strided<[4, 1], offset: 2>>
+      return
+    }"""
+    assert "memref.copy" not in str(apply(copies_to_linalg, text))
+    a, b = np.arange(16, dtype=np.float32).reshape(4, 4), np.zeros((4, 4), np.float32)
+    run_module(ir.Module.parse(text, ir.Context()), "f", [a, b], [])
+    np.testing.assert_array_equal(b[:, 2:], a[:, 1:3])
+    assert not b[:, :2].any()
+
+
+def test_every_loop_of_threads_is_dynamic() -> None:
+    loop = "omp.wsloop { omp.loop_nest (%i) : index = (%a) to (%a) step (%a) { omp.yield } }"
+    assert str(apply(dynamic_chunks, f"func.func @f(%a: index) {{ {loop} {loop} return }}")).count("schedule(dynamic)") == 2
+
+
+def test_a_sequence_that_fails_says_on_what_and_why() -> None:
+    module = ir.Module.parse("func.func @f() { return }", ir.Context())
+    schedule = Schedule()
+    schedule.split(schedule.match("%root", "func.return"), 0, 1)
+    with pytest.raises(ScheduleError, match=r"func\.func at .*Failed to apply"), module.context, ir.Location.unknown():
+        schedule.apply(find_all(module.operation, "func.func")[0])
