@@ -8,8 +8,7 @@ its mangled name, which holds for the pinned wheel and is checked.
 from __future__ import annotations
 
 import ctypes
-import tempfile
-from pathlib import Path
+import os
 from typing import Any
 
 from passes.mlir import library_path
@@ -36,25 +35,29 @@ def to_bitcode(text: str, name: str) -> bytes:
 
 
 def _parse(library: Any, context: ctypes.c_void_p, text: str, name: str) -> ctypes.c_void_p:
-    data = text.encode()
+    data = text.encode(errors="surrogateescape")
     buffer = _pointer(library.LLVMCreateMemoryBufferWithMemoryRangeCopy(data, ctypes.c_size_t(len(data)), name.encode()))
     module, message = _pointer(), ctypes.c_char_p()
-    if library.LLVMParseIRInContext2(context, buffer, ctypes.byref(module), ctypes.byref(message)):
-        raise BadLLVMIR((message.value or b"").decode().strip() or f"{name} is not valid LLVM IR")
+    failed = library.LLVMParseIRInContext2(context, buffer, ctypes.byref(module), ctypes.byref(message))
+    reason = (message.value or b"").decode(errors="replace").strip()
+    library.LLVMDisposeMessage(message)
+    library.LLVMDisposeMemoryBuffer(buffer)
+    if failed:
+        raise BadLLVMIR(reason or f"{name} is not valid LLVM IR")
     return module
 
 
 def _write(library: Any, module: ctypes.c_void_p) -> bytes:
-    with tempfile.NamedTemporaryFile(suffix=".bc") as file:
+    with open(os.memfd_create("bitcode"), "rb") as file:  # in memory: LLVM ends the process when a disk is full
         stream = ctypes.create_string_buffer(_STREAM_BYTES)
         error = ctypes.create_string_buffer(16)
-        path = file.name.encode()
+        path = f"/proc/self/fd/{file.fileno()}".encode()
         getattr(library, _OPEN)(stream, path, ctypes.c_size_t(len(path)), error)
         getattr(library, _WRITE)(module, stream, False, None, False, None)
         getattr(library, _CLOSE)(stream)
-        bitcode = Path(file.name).read_bytes()
+        bitcode = file.read()
     if not bitcode.startswith(b"BC"):
-        raise OSError("LLVM wrote no bitcode; is the temporary directory full?")
+        raise OSError(f"LLVM wrote no bitcode to {path.decode()}")
     return bitcode
 
 
@@ -66,6 +69,7 @@ def _library() -> Any:
     library.LLVMContextCreate.restype = _pointer
     library.LLVMContextDispose.argtypes = [_pointer]
     library.LLVMCreateMemoryBufferWithMemoryRangeCopy.restype = _pointer
+    library.LLVMDisposeMemoryBuffer.argtypes = library.LLVMDisposeMessage.argtypes = [_pointer]
     library.LLVMParseIRInContext2.argtypes = [
         _pointer, _pointer, ctypes.POINTER(_pointer), ctypes.POINTER(ctypes.c_char_p),
     ]  # fmt: skip

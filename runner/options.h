@@ -1,7 +1,8 @@
 // The command line.
 #pragma once
+#include <algorithm>
 #include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -29,21 +30,21 @@ inline const char *usage =
     "\n"
     "Exits with 0 when the answer is right, 1 when it is wrong, 2 when the run cannot be made.\n";
 
-inline long number(const std::string &option, const std::string &text, long least) {
+constexpr long most = 1'000'000'000, most_threads = 4096;
+
+inline long number(const std::string &option, const std::string &text, long least, long greatest = most) {
   char *end = nullptr;
   errno = 0;
   long value = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end || errno || value < least || value > 1'000'000'000)
-    refuse(option + " " + text + ": expected a whole number from " + std::to_string(least));
+  if (text.empty() || *end || errno || value < least || value > greatest)
+    refuse(option + " " + text + ": expected a whole number from " + std::to_string(least) + " to " + std::to_string(greatest));
   return value;
 }
 
 inline Options parse(int count, char **arguments) {
   Options options;
   options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  std::string self = arguments[0];
-  auto slash = self.rfind('/');
-  options.data = slash == std::string::npos ? "." : self.substr(0, slash);
+  options.data = std::filesystem::read_symlink("/proc/self/exe").parent_path();  // also when found through PATH
   for (int i = 1; i < count; ++i) {
     std::string option = arguments[i];
     if (option == "--help" || option == "-h") {
@@ -52,9 +53,10 @@ inline Options parse(int count, char **arguments) {
     }
     if (i + 1 == count) refuse(option + ": unknown, or its value is missing; see --help");
     std::string value = arguments[++i];
+    if (value.empty()) refuse(option + ": its value is empty; see --help");
     if (option == "--warmup") options.warmup = static_cast<int>(number(option, value, 0));
     else if (option == "--iterations") options.iterations = static_cast<int>(number(option, value, 1));
-    else if (option == "--threads") options.threads = static_cast<int>(number(option, value, 1));
+    else if (option == "--threads") options.threads = static_cast<int>(number(option, value, 1, most_threads));
     else if (option == "--seed") options.seed = number(option, value, 0);
     else if (option == "--data") options.data = value;
     else if (option == "--json") options.json = value;

@@ -112,15 +112,17 @@ void print(const Figures &f, const Options &options) {
   std::printf("  %-10s %12.2e absolute, %.2e relative, %.0e allowed\n", "error", f.errors.absolute, f.errors.relative, signature::tolerance);
 }
 
-/// The file appears whole under its name, or not at all.
+/// A file appears whole under its name, or not at all; a pipe or a device is written to.
 void write(const std::string &path, const char *data, std::size_t bytes) {
-  std::string part = path + ".part";
+  struct stat status {};
+  bool special = stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  std::string part = special ? path : path + ".part";
   std::FILE *file = std::fopen(part.c_str(), "wb");
   bool written = file && std::fwrite(data, 1, bytes, file) == bytes;
   written = file && std::fclose(file) == 0 && written;
-  if (written && std::rename(part.c_str(), path.c_str()) == 0) return;
+  if (written && (special || std::rename(part.c_str(), path.c_str()) == 0)) return;
   std::string reason = std::strerror(errno);
-  std::remove(part.c_str());
+  if (!special) std::remove(part.c_str());
   refuse(path + ": cannot be written: " + reason);
 }
 
