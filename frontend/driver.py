@@ -54,5 +54,5 @@ def _results(node: Node) -> list[Ref]:
 
 
 def _flat(ref: Ref) -> Ref:
-    """The name under which a result crosses from one subgraph into another."""
-    return Ref(f"{ref.name}_{ref.index}") if ref.index else ref
+    """The name under which a result crosses from one subgraph into another; no node has a dot in its name."""
+    return Ref(f"{ref.name}.{ref.index}") if ref.index else ref

@@ -11,7 +11,7 @@ from frontend.ops import func as func_ops
 from frontend.ops import linalg as linalg_ops
 from frontend.ops import math as math_ops
 from frontend.ops import tosa as tosa_ops
-from frontend.ops.values import ranked, tensor_type
+from frontend.ops.values import empty, tensor_type
 from frontend.registry import DECLINED, MissingLowerings, Registry, find, nearest
 from passes.mlir import arith, bufferization, func, ir, memref
 
@@ -55,7 +55,10 @@ def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parame
             values = _arguments(graph, list(function.arguments), pack_parameters)
             _lower_nodes(graph, registries, values)
             func.ReturnOp([values[ref] for ref in graph.outputs])
-        module.operation.verify()
+        try:
+            module.operation.verify()
+        except ir.MLIRError as error:
+            raise LoweringError(f"{graph.name}: a lowering made an operation that is not valid: {error}") from error
         return module
 
 
@@ -100,17 +103,23 @@ def _lower_nodes(graph: Graph, registries: Sequence[Registry], values: dict[Ref,
 
 def _lower_node(node: Node, registries: Sequence[Registry], values: dict[Ref, ir.Value], record: dict[str, str]) -> Any:
     types = [tensor_type(t) for t in node.types]
+    if node.types and not any(t.count for t in node.types):
+        record[node.name] = "tensor"
+        return [empty(t) for t in types]  # no elements, nothing to compute
     args = {name: _resolve(value, values) for name, value in node.args.items()}
     for dialect, lowering in find(registries, node.op):
         try:
             result = lowering(types[0] if len(types) == 1 else types, **args)
-        except (ir.MLIRError, ValueError, TypeError, IndexError) as error:
-            raise LoweringError(f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering failed: {error}") from error
+        except Exception as error:
+            kind = type(error).__name__
+            raise LoweringError(
+                f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering failed: {kind}: {error}"
+            ) from error
         if result is DECLINED:
             continue
         record[node.name] = dialect
-        results = [result] if isinstance(result, ir.Value) else list(result)
-        got = [str(ranked(r)) for r in results]
+        results = list(result) if isinstance(result, list | tuple) else [result]
+        got = [str(r.type) if isinstance(r, ir.Value) else repr(r) for r in results]
         if got != [str(t) for t in types]:
             raise LoweringError(
                 f"{node.name} ({node.op}) at {node.source}: its {dialect} lowering gave {', '.join(got)}, "
@@ -146,7 +155,9 @@ def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry])
         )
         rows.append(f"  {node.name}: {node.op} ({given}) -> {results} at {node.source}" + (f"; {hint}" if hint else ""))
     files = ", ".join(f"frontend/ops/{registry.dialect}.py" for registry in registries if registry is not func_ops.ops_registry)
-    raise MissingLowerings([*rows, f"add a row or a function to one of {files}, or a decomposition to frontend/capture.py"])
+    raise MissingLowerings(
+        rows, f"add a row or a function to one of {files}, or a decomposition to frontend/capture/__init__.py"
+    )
 
 
 def _location(node: Node) -> ir.Location:

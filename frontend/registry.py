@@ -43,8 +43,8 @@ DECLINED = object()
 class MissingLowerings(Exception):
     """Every node of a graph that no registry lowers, each with where it comes from and where a lowering goes."""
 
-    def __init__(self, rows: list[str]) -> None:
-        super().__init__("\n".join([f"no lowering for {len(rows)} node(s):", *rows]))
+    def __init__(self, rows: list[str], advice: str) -> None:
+        super().__init__("\n".join([f"no lowering for {len(rows)} node(s):", *rows, advice]))
 
 
 def find(registries: Sequence[Registry], name: str) -> list[tuple[str, Lowering]]:

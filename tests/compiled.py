@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from frontend import parameters
 from frontend.capture import by_export
 from frontend.graph import Graph
 from frontend.lower import lower
@@ -52,13 +53,21 @@ def run_graph(graph: Graph, tensors: list[torch.Tensor], expected: list[torch.Te
     return [torch.from_numpy(result) for result in results]
 
 
-def check(function: Callable[..., Any], *args: torch.Tensor, rtol: float = 1e-5, atol: float = 1e-6) -> Graph:
+def check(
+    function: Callable[..., Any],
+    *args: torch.Tensor,
+    rtol: float = 1e-5,
+    atol: float = 1e-6,
+    table: dict[Any, Any] | None = None,
+    transforms: Sequence[Callable[[Graph], None]] = (drop_no_ops,),
+) -> Graph:
     """`function` compiled must equal `function` run by PyTorch, in every element, in shape and in dtype."""
     expected = function(*[a.clone() for a in args])
     expected = list(expected) if isinstance(expected, tuple | list) else [expected]
-    captured = by_export(Wrapped(function), args, {}, "forward")
-    captured.graph.perform([drop_no_ops])
-    actual = run_graph(captured.graph, [*captured.tensors, *args], expected)
+    captured = by_export(Wrapped(function), args, {}, "forward", table)
+    graph = captured.graph.perform(list(transforms))
+    weights = [torch.from_numpy(parameters.pack(array(t), p)) for t, p in zip(captured.tensors, graph.parameters, strict=True)]
+    actual = run_graph(graph, [*weights, *args], expected)
     for a, e in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, e.contiguous(), rtol=rtol, atol=atol, equal_nan=True)
-    return captured.graph
+    return graph

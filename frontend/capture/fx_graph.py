@@ -15,7 +15,7 @@ from frontend.graph import Graph, Input, Node, Parameter, Ref, Source, TensorTyp
 
 DTYPES = {
     torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int64: "i64",
-    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8", torch.bool: "i1",
+    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.bool: "i1",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from frontend import parameters, serialize
-from frontend.capture import by_export
+from frontend.capture import as_forward_takes, by_export
 from frontend.capture.fx_graph import CaptureError
 from frontend.graph import Graph
 
@@ -52,7 +52,7 @@ def sample(model: ModuleType, config: Any) -> Sampled:
     return Sampled(
         captured.graph,
         [_bytes(t) for t in captured.tensors],
-        [_bytes(t) for t in pytree.tree_leaves(inputs)],
+        [_bytes(t) for t in pytree.tree_leaves(as_forward_takes(module, (), inputs))],
         [_bytes(t) for t in answers],
     )
 

@@ -13,4 +13,4 @@ ops_registry = Registry("func")
 @ops_registry.lowers("sluice.call")
 def call(out: Sequence[ir.Type] | ir.Type, callee: str, arguments: Sequence[ir.Value]) -> Sequence[ir.Value]:
     results = [out] if isinstance(out, ir.Type) else list(out)
-    return func.CallOp(results, ir.FlatSymbolRefAttr.get(callee), list(arguments)).results
+    return list(func.CallOp(results, ir.FlatSymbolRefAttr.get(callee), list(arguments)).results)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from frontend.ops.values import (
@@ -16,6 +17,7 @@ from frontend.ops.values import (
     number,
     operand,
     ranked,
+    reshape,
     with_shape,
 )  # fmt: skip
 from frontend.registry import DECLINED, Registry
@@ -80,34 +82,104 @@ for _name, _predicates in _COMPARISONS.items():
         return elementwise(ranked(out), [cast(t, element) for t in tensors], body)
 
 
+_NUMBERS = {bool: "i1", int: "i64", float: "f32"}  # what PyTorch makes of a Python number
+
+
 def _common(self: ir.Value, other: Any) -> ir.Type:
-    """The element type in which two operands are compared: the wider, floats before integers."""
-    mine = ranked(self).element_type
-    if not isinstance(other, ir.Value):
-        return mine if is_float(mine) or not isinstance(other, float) else element_type("f32")
-    yours = ranked(other).element_type
-    return max((mine, yours), key=lambda t: (is_float(t), (ir.FloatType(t) if is_float(t) else ir.IntegerType(t)).width))
+    """The element type in which PyTorch compares two operands.
+
+    Floats go before integers and integers before bool, then tensors before tensors without dimensions and these before
+    numbers, then the wider.
+    """
+
+    def priority(value: Any) -> tuple[bool, bool, int, int]:
+        known = isinstance(value, ir.Value)
+        element = ranked(value).element_type if known else element_type(_NUMBERS[type(value)])
+        elements.append(element)
+        rank = min(ranked(value).rank, 1) if known else -1
+        return is_float(element), element != element_type("i1"), rank, element.width
+
+    elements: list[Any] = []
+    mine, yours = priority(self), priority(other)
+    if mine == yours and elements[0] != elements[1]:  # f16 and bf16
+        return element_type("f32")
+    return elements[mine < yours]
 
 
-def _arithmetic(on_float: Callable[..., ir.Value], on_integer: Callable[..., ir.Value]) -> Callable[..., Any]:
-    def lower(out: ir.Type, self: Any, other: Any, alpha: Any = 1) -> ir.Value:
+# What works on two scalars, for floats, for integers and for bool.
+_SCALARS = {
+    "add": (arith.addf, arith.addi, arith.ori),
+    "sub": (arith.subf, arith.subi, arith.subi),
+    "mul": (arith.mulf, arith.muli, arith.andi),
+    "maximum": (arith.maximumf, arith.maxsi, arith.ori),
+    "minimum": (arith.minimumf, arith.minsi, arith.andi),
+}
+
+
+def _scalar(name: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    on_float, on_integer, on_bool = _SCALARS[name]
+    return (on_float if is_float(x.type) else on_bool if x.type == element_type("i1") else on_integer)(x, y)
+
+
+for _name in _SCALARS:
+
+    @ops_registry.lowers(f"aten.{_name}.default" if _name.endswith("imum") else f"aten.{_name}.Tensor")
+    def _arithmetic(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _name: str = _name) -> ir.Value:
         type_ = ranked(out)
         element = type_.element_type
 
         def body(x: ir.Value, y: ir.Value) -> ir.Value:
             if alpha != 1:
-                scale = arith.constant(element, number(element, alpha))
-                y = arith.mulf(y, scale) if is_float(element) else arith.muli(y, scale)
-            return (on_float if is_float(element) else on_integer)(x, y)
+                y = _scalar("mul", y, arith.constant(element, number(element, alpha)))
+            return _scalar(_name, x, y)
 
         return elementwise(type_, [operand(v, element, type_.rank) for v in (self, other)], body)
 
-    return lower
+
+@ops_registry.lowers("aten.neg.default")
+def neg(out: ir.Type, self: ir.Value) -> ir.Value:
+    if is_float(ranked(out).element_type):
+        return elementwise(ranked(out), [self], arith.negf)
+    return _arithmetic(out, 0, self, _name="sub")
 
 
-ops_registry.lowers("aten.add.Tensor")(_arithmetic(arith.addf, arith.addi))
-ops_registry.lowers("aten.sub.Tensor")(_arithmetic(arith.subf, arith.subi))
-ops_registry.lowers("aten.mul.Tensor")(_arithmetic(arith.mulf, arith.muli))
+def _reduced(name: str, out: ir.RankedTensorType, self: ir.Value, dim: Any, start: Any) -> ir.Value:
+    """`self` combined over dimensions, all of them when `dim` is empty; 16-bit floats are kept as f32 on the way."""
+    shape, element = ranked(self).shape, out.element_type
+    axes = {d % max(len(shape), 1) for d in dim or range(len(shape))}
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    wide = element_type("f32") if is_float(element) and element.width == 16 else element
+    result = ir.RankedTensorType.get([shape[axis] for axis in kept], wide)
+    value = generic(
+        result,
+        [self],
+        linalg.fill(arith.constant(wide, number(wide, start)), outs=[empty(result)]),
+        [ir.AffineMap.get_identity(len(shape)), ir.AffineMap.get(len(shape), 0, [ir.AffineDimExpr.get(d) for d in kept])],
+        ["parallel" if axis in kept else "reduction" for axis in range(len(shape))],
+        lambda x, so_far: _scalar(name, so_far, convert(x, wide)),
+    )
+    return cast(reshape(value, out.shape), element)
+
+
+@ops_registry.lowers("aten.sum.dim_IntList")
+def sum_(out: ir.Type, self: ir.Value, dim: Any, keepdim: bool = False, dtype: Any = None) -> ir.Value:
+    return _reduced("add", ranked(out), self, dim, 0)
+
+
+@ops_registry.lowers("aten.mean.dim", "aten.mean.default")
+def mean(out: ir.Type, self: ir.Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> ir.Value:
+    type_ = ranked(out)
+    wide = element_type("f64" if type_.element_type == element_type("f64") else "f32")
+    total = _reduced("add", ir.RankedTensorType.get(type_.shape, wide), self, dim, 0)
+    count = math.prod(ranked(self).shape) // math.prod(type_.shape)
+    return cast(div(total.type, total, count), type_.element_type)
+
+
+@ops_registry.lowers("aten.amax.default")
+def amax(out: ir.Type, self: ir.Value, dim: Sequence[int] = (), keepdim: bool = False) -> ir.Value:
+    element = ranked(out).element_type
+    lowest = float("-inf") if is_float(element) else -(1 << element.width >> 1) if element.width > 1 else 0
+    return _reduced("maximum", ranked(out), self, dim, lowest)
 
 
 @ops_registry.lowers("aten.div.Tensor")
@@ -119,7 +191,7 @@ def div(out: ir.Type, self: Any, other: Any) -> Any:
 
 for _name, _op in {"and": arith.andi, "or": arith.ori, "xor": arith.xori}.items():
 
-    @ops_registry.lowers(f"aten.bitwise_{_name}.Tensor")
+    @ops_registry.lowers(f"aten.bitwise_{_name}.Tensor", f"aten.bitwise_{_name}.Scalar")
     def _bitwise(out: ir.Type, self: Any, other: Any, _op: Any = _op) -> ir.Value:
         type_ = ranked(out)
         return elementwise(type_, [operand(v, type_.element_type, type_.rank) for v in (self, other)], _op)

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from frontend.ops.values import cast, elementwise, is_float, operand, ranked
+from frontend.ops.values import cast, elementwise, is_float, number, operand, ranked
 from frontend.registry import DECLINED, Registry
-from passes.mlir import ir, math
+from passes.mlir import arith, ir, math
 
 ops_registry = Registry("math")
+
+
+def _expm1(x: ir.Value) -> ir.Value:
+    """exp(x) - 1 without its loss of digits near 0 (Kahan's); what comes after would compute math.expm1 as it is written."""
+    one, inf = (arith.constant(x.type, number(x.type, n)) for n in (1, float("inf")))
+    power = math.exp(x)
+    less = arith.subf(power, one)
+    exact = arith.mulf(less, arith.divf(x, math.log(power)))
+    coarse = arith.ori(_same(less, arith.negf(one)), _same(power, inf))
+    return arith.select(_same(power, one), x, arith.select(coarse, less, exact))
+
+
+def _log1p(x: ir.Value) -> ir.Value:
+    """log(1 + x) without its loss of digits near 0, like `_expm1`."""
+    one = arith.constant(x.type, number(x.type, 1))
+    sum_ = arith.addf(x, one)
+    less = arith.subf(sum_, one)
+    exact = arith.mulf(math.log(sum_), arith.divf(x, less))
+    return arith.select(_same(sum_, one), x, arith.select(_same(less, x), math.log(sum_), exact))
+
+
+def _same(x: ir.Value, y: ir.Value) -> ir.Value:
+    return arith.cmpf(arith.CmpFPredicate.OEQ, x, y)
+
 
 for _name, _op in {
     "abs": math.absf, "acos": math.acos, "acosh": math.acosh, "asin": math.asin, "asinh": math.asinh, "atan": math.atan,
     "atanh": math.atanh, "ceil": math.ceil, "cos": math.cos, "cosh": math.cosh, "erf": math.erf, "exp": math.exp,
-    "exp2": math.exp2, "expm1": math.expm1, "floor": math.floor, "log": math.log, "log10": math.log10, "log1p": math.log1p,
+    "exp2": math.exp2, "expm1": _expm1, "floor": math.floor, "log": math.log, "log10": math.log10, "log1p": _log1p,
     "log2": math.log2, "round": math.roundeven, "rsqrt": math.rsqrt, "sin": math.sin, "sinh": math.sinh, "sqrt": math.sqrt,
     "tan": math.tan, "tanh": math.tanh, "trunc": math.trunc,
 }.items():  # fmt: skip
@@ -26,6 +50,8 @@ for _name, _op in {
         return elementwise(ranked(out), [cast(self, element)], _op)
 
 
+_ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}
+
 for _name, _op in {"pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.powf, "atan2.default": math.atan2}.items():
 
     @ops_registry.lowers(f"aten.{_name}")
@@ -33,5 +59,7 @@ for _name, _op in {"pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.pow
         type_ = ranked(out)
         if not is_float(type_.element_type):
             return DECLINED
+        if exponent in _ROOTS:
+            return elementwise(type_, [cast(self, type_.element_type)], _ROOTS[exponent])
         second = exponent if other is None else other
         return elementwise(type_, [operand(v, type_.element_type, type_.rank) for v in (self, second)], _op)

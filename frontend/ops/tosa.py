@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.values import cast, is_float, number, operand, ranked, reshape, shape_value, splat, with_shape
+from frontend.ops.values import cast, empty, is_float, number, operand, ranked, reshape, shape_value, splat, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa
 
@@ -84,7 +84,7 @@ for _name, _op in {"aten.maximum.default": tosa.MaximumOp, "aten.minimum.default
 @ops_registry.lowers("aten.neg.default")
 def neg(out: ir.Type, self: ir.Value) -> Any:
     element = ranked(out).element_type
-    if not _known(element):
+    if not is_float(element) or not _known(element):  # TOSA's saturates integers
         return DECLINED
     zero = splat(ir.RankedTensorType.get([1], element), 0)
     return tosa.NegateOp(out, self, zero, zero).result
@@ -101,7 +101,7 @@ def relu(out: ir.Type, self: ir.Value) -> Any:
 @ops_registry.lowers("aten.pow.Tensor_Scalar")
 def pow_scalar(out: ir.Type, self: ir.Value, exponent: Any) -> Any:
     element = ranked(out).element_type
-    if not is_float(element) or not _known(element):
+    if not is_float(element) or not _known(element) or exponent in (0.5, -0.5):  # PyTorch takes a root, of -inf and -0.0 too
         return DECLINED
     if exponent == 2:
         return mul(out, self, self)
@@ -114,7 +114,7 @@ def where(out: ir.Type, condition: ir.Value, self: Any, other: Any) -> Any:
     return tosa.SelectOp(out, chosen, *_pair(out, self, other, ranked(out).element_type)).result
 
 
-@ops_registry.lowers("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default")
+@ops_registry.lowers("aten.view.default", "aten._unsafe_view.default")
 def view(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
     return reshape(self, ranked(out).shape)
 
@@ -133,14 +133,16 @@ def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> ir.Value:
 @ops_registry.lowers("aten.cat.default")
 def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> ir.Value:
     whole = ranked(out)
-    parts = [cast(t, whole.element_type) for t in tensors if ranked(t).rank == whole.rank]  # torch skips the old empty [0]
+    parts = [cast(t, whole.element_type) for t in tensors if 0 not in ranked(t).shape]
     return tosa.ConcatOp(parts, dim % whole.rank, results=[whole]).result
 
 
 @ops_registry.lowers("aten.slice.Tensor")
 def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
     type_, whole = ranked(self), ranked(out)
-    if step != 1 or 0 in whole.shape:
+    if 0 in whole.shape:
+        return empty(whole)
+    if step != 1:
         return DECLINED
     dim, size = dim % type_.rank, type_.shape[dim]
     first = min(max(start + size if (start or 0) < 0 else start or 0, 0), size)
@@ -157,48 +159,23 @@ def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[int], dim: 
     return DECLINED if DECLINED in parts else parts
 
 
-def _reduced(op: Any, out: ir.Type, self: ir.Value, dim: Any, **attributes: Any) -> ir.Value:
-    """One TOSA reduction a dimension; TOSA keeps reduced dimensions, so the last step drops them when asked."""
-    value = cast(self, ranked(out).element_type)
-    rank = ranked(value).rank
-    for axis in sorted({d % rank for d in (dim if dim else range(rank))}):
-        shape = list(ranked(value).shape)
-        shape[axis] = 1
-        value = op(value, axis, results=[with_shape(ranked(value), shape)], **attributes).result
-    return reshape(value, ranked(out).shape)
-
-
-@ops_registry.lowers("aten.sum.dim_IntList")
-def sum_(out: ir.Type, self: ir.Value, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
-    return _reduced(tosa.ReduceSumOp, out, self, dim) if _known(ranked(out).element_type) else DECLINED
-
-
-@ops_registry.lowers("aten.amax.default")
-def amax(out: ir.Type, self: ir.Value, dim: Any = (), keepdim: bool = False) -> Any:
-    return _reduced(tosa.ReduceMaxOp, out, self, dim) if _known(ranked(out).element_type) else DECLINED
-
-
-@ops_registry.lowers("aten.mean.dim")
-def mean(out: ir.Type, self: ir.Value, dim: Any, keepdim: bool = False, dtype: Any = None) -> Any:
-    if not _known(ranked(out).element_type):
-        return DECLINED
-    total = _reduced(tosa.ReduceSumOp, out, self, dim)
-    count = 1
-    for axis in {d % ranked(self).rank for d in (dim or range(ranked(self).rank))}:
-        count *= ranked(self).shape[axis]
-    return mul(out, total, 1 / count if count else float("nan"))
-
-
 @ops_registry.lowers("aten.bmm.default")
 def bmm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
-    if not is_float(ranked(out).element_type):
+    type_ = ranked(out)
+    if not is_float(type_.element_type):
         return DECLINED
-    zero = splat(ir.RankedTensorType.get([1], ranked(out).element_type), 0)
-    return tosa.MatMulOp(out, self, mat2, zero, zero).result
+    if 0 in ranked(self).shape:
+        return splat(type_, 0)
+    wide = ir.F64Type.get() if type_.element_type == ir.F64Type.get() else ir.F32Type.get()
+    zero = splat(ir.RankedTensorType.get([1], wide), 0)
+    product = ir.RankedTensorType.get(type_.shape, wide)
+    return cast(tosa.MatMulOp(product, cast(self, wide), cast(mat2, wide), zero, zero).result, type_.element_type)
 
 
 @ops_registry.lowers("aten.mm.default")
 def mm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
+    if 0 in ranked(self).shape:
+        return bmm(out, self, mat2)
     batched = [reshape(v, [1, *ranked(v).shape]) for v in (self, mat2)]
     product = bmm(with_shape(ranked(out), [1, *ranked(out).shape]), *batched)
     return product if product is DECLINED else reshape(product, ranked(out).shape)

@@ -13,7 +13,7 @@ def element_type(dtype: str) -> ir.Type:
     floats = {"f64": ir.F64Type, "f32": ir.F32Type, "f16": ir.F16Type, "bf16": ir.BF16Type}
     if dtype in floats:
         return floats[dtype].get()
-    return ir.IntegerType.get_signless(int(dtype[1:]))  # u8 and i8 share a type, as every integer does in arith
+    return ir.IntegerType.get_signless(int(dtype[1:]))
 
 
 def tensor_type(type_: TensorType) -> ir.RankedTensorType:
@@ -41,10 +41,9 @@ def splat(type_: ir.RankedTensorType, value: Any) -> ir.Value:
 
 
 def shape_value(sizes: Sequence[int]) -> ir.Value:
-    type_ = ir.Type.parse(f"!tosa.shape<{len(sizes)}>")
-    index = ir.RankedTensorType.get([len(sizes)], ir.IndexType.get())
+    rank = len(sizes)
     return tosa.ConstShapeOp(
-        type_, ir.DenseElementsAttr.get([ir.IntegerAttr.get(ir.IndexType.get(), s) for s in sizes], index)
+        ir.Type.parse(f"!tosa.shape<{rank}>"), ir.Attribute.parse(f"dense<{list(sizes)}> : tensor<{rank}xindex>")
     ).result
 
 
@@ -76,6 +75,8 @@ def convert(x: ir.Value, to: ir.Type) -> ir.Value:
     if source == to:
         return x
     if is_float(source) and is_float(to):
+        if ir.F32Type.get() not in (source, to):  # through f32, as in PyTorch
+            return convert(convert(x, ir.F32Type.get()), to)
         wider = ir.FloatType(to).width > ir.FloatType(source).width
         return arith.extf(to, x) if wider else arith.truncf(to, x)
     if to == ir.IntegerType.get_signless(1):

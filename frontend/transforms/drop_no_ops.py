@@ -11,7 +11,6 @@ COPIES = {
     "aten.lift_fresh_copy.default",
     "aten._to_copy.default",
     "aten.view.default",
-    "aten.reshape.default",
     "aten._unsafe_view.default",
 }
 
