@@ -3,31 +3,39 @@
 doit [model=NAME] [SETTING=VALUE ...] [GROUP ...]
 """
 
+import os
 import sys
 
-from doit.tools import create_folder
-
 from tasks.build import stage_tasks
+from tasks.builder import Builder
+from tasks.cache import Cache, default_store
 from tasks.checks import check_tasks
+from tasks.database import Known
+from tasks.reporter import Reporter
 from tasks.run import run_tasks
 from tasks.settings import default_tasks, from_command_line
 
 SETTINGS = from_command_line()
-create_folder(str(SETTINGS.folder))
+BUILDER = Builder(SETTINGS.folder, Cache(default_store()) if SETTINGS.cache else None)
 
 DOIT_CONFIG = {
     "default_tasks": default_tasks(sys.argv[1:]),
-    "backend": "sqlite3",
-    "dep_file": str(SETTINGS.folder / ".doit.db"),  # one a build folder: switching models forgets nothing
+    "backend": "records",
+    "dep_file": str(BUILDER.state / "ignored.json"),  # one a build folder: switching models forgets nothing
+    "check_file_uptodate": Known,
+    "reporter": Reporter.of(BUILDER, SETTINGS.words),
+    "continue": True,
+    "par_type": "thread",
+    "num_process": os.cpu_count() or 1,
 }
 
 
 def task_stages():
-    return stage_tasks(SETTINGS)
+    return stage_tasks(SETTINGS, BUILDER)
 
 
 def task_runs():
-    return run_tasks(SETTINGS)
+    return run_tasks(SETTINGS, BUILDER)
 
 
 def task_checks():

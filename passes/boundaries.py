@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from passes.mlir import func, ir, memref
+from passes.mlir import bufferization, func, ir, memref
 from passes.schedule import find_all
 from passes.targets import Target
 
@@ -25,6 +25,17 @@ def read_only_arguments(module: ir.Operation, target: Target) -> None:
         )
         if not function.is_external:
             function.attributes["llvm.emit_c_interface"] = ir.UnitAttr.get()
+
+
+def distinct_results(module: ir.Operation, target: Target) -> None:
+    """A value that a function returns twice gets memory of its own each time: a caller's results are never one memory."""
+    for op in find_all(module, "func.return"):
+        seen = set()
+        for index, value in enumerate(op.operands):
+            if value in seen and isinstance(value.type, ir.RankedTensorType):
+                with ir.InsertionPoint(op), op.location:
+                    op.operands[index] = bufferization.AllocTensorOp(value.type, [], copy=value).result
+            seen.add(value)
 
 
 def results_of_callees(module: ir.Operation, target: Target) -> None:

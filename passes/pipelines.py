@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
-from passes.boundaries import read_only_arguments, results_of_callees
+from passes.boundaries import distinct_results, read_only_arguments, results_of_callees
 from passes.chunks import dynamic_chunks
 from passes.copies import copies_to_linalg
 from passes.expand_exp import expand_exp
@@ -51,6 +51,7 @@ MIDEND: Pipeline = (
     "cse",
     "func.func(eliminate-empty-tensors)",
     "func.func(empty-tensor-to-alloc-tensor)",
+    distinct_results,
     "one-shot-bufferize{bufferize-function-boundaries=true function-boundary-type-conversion=identity-layout-map "
     "allow-return-allocs-from-loops=true}",
     results_of_callees,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from passes.mlir import ir, transform_interpreter
+from passes.mlir import ir
 
 ANY = "!transform.any_op"
 MARK = "sluice.mark"
@@ -75,6 +75,8 @@ class Schedule:
         )
 
     def apply(self, root: ir.Operation) -> None:
+        from passes.mlir import transform_interpreter  # slow to import, and most stages do without
+
         module = ir.Module.parse(self.text(), root.context)
         try:
             transform_interpreter.apply_named_sequence(root, module.body.operations[0], module)

@@ -27,8 +27,9 @@ class Function:
         if not found:
             raise JitError(f"the module has no function {name!r} in the LLVM dialect with a C interface")
         self._name, self._takes = name, len(found[0].body.blocks[0].arguments)
+        libraries = [str(path) for path in (openmp_library(),) if path]
         try:
-            self._engine = execution_engine.ExecutionEngine(module, opt_level=3, shared_libs=[str(openmp_library())])
+            self._engine = execution_engine.ExecutionEngine(module, opt_level=3, shared_libs=libraries)
         except RuntimeError as error:
             raise JitError(f"the module of {name!r} cannot be compiled: {error}") from error
         address = self._engine.raw_lookup(symbol)

@@ -5,65 +5,53 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
 COMPILE = ["g++", "-std=c++17", "-O2", "-march=native", "-ffp-contract=fast", "-Wall", "-Wextra", "-Wno-psabi"]
 OPENMP_LIBRARIES = ("libomp.so", "libomp.so.5", "libiomp5.so")
+NO_OPENMP = (
+    "no OpenMP runtime with LLVM's entry points (g++'s libgomp has none): "
+    "run `apt-get install libomp-dev` or `pip install intel-openmp`"
+)
 
 
 class ToolError(Exception):
     """A tool that is missing or that failed: its command, its words, and the cure."""
 
 
-def compile_runner(inputs: list[Path], outputs: list[Path], flags: str = "") -> None:
-    """The build stage: the runner with the header of one model, `inputs[0]`."""
-    header = inputs[0]
-    source = SOURCES / "runner.cpp"
-    _call([*COMPILE, *flags.split(), f"-I{header.parent}", f"-I{SOURCES}", "-c", str(source), "-o", str(outputs[0])])
+def compile_runner(inputs: list[Path], outputs: list[Path], flags: str = "") -> list[Path]:
+    """The build stage: the runner with the header of one model, `inputs[0]`. Returns the headers that it included."""
+    with tempfile.NamedTemporaryFile("r", suffix=".d") as depfile:
+        includes = [f"-I{inputs[0].parent}", f"-I{SOURCES}"]
+        depends = ["-MD", "-MF", depfile.name, "-MT", "x"]
+        _call([*COMPILE, *flags.split(), *includes, *depends, "-c", str(SOURCES / "runner.cpp"), "-o", str(outputs[0])])
+        return [Path(word) for word in depfile.read().replace("\\\n", " ").split()[1:]]
 
 
-def link(inputs: list[Path], outputs: list[Path], flags: str = "") -> None:
-    """The build stage: objects to an executable."""
-    openmp = openmp_library()
-    objects = [str(path) for path in inputs]
-    _call(
-        [
-            "g++",
-            *flags.split(),
-            "-o",
-            str(outputs[0]),
-            *objects,
-            str(openmp),
-            f"-Wl,-rpath,{openmp.parent}",
-            "-lm",
-            "-pthread",
-        ]
-    )
+def link(inputs: list[Path], outputs: list[Path], openmp: str, flags: str = "") -> list[Path]:
+    """The build stage: objects and the library `openmp` to an executable. Returns the files that the linker read."""
+    if not openmp:
+        raise ToolError(NO_OPENMP)
+    libraries = [openmp, f"-Wl,-rpath,{Path(openmp).parent}", "-lm", "-pthread"]
+    said = _call(["g++", *flags.split(), "-o", str(outputs[0]), *map(str, inputs), *libraries, "-Wl,--trace"])
+    return [Path(line) for line in said.splitlines() if Path(line).is_file()]
 
 
-def openmp_library() -> Path:
+def openmp_library() -> Path | None:
     """An OpenMP runtime with LLVM's entry points: the system's libomp, else the one that pip installed here."""
-    places = [
-        *_system_libraries(),
-        *sorted(Path("/usr/lib").glob("llvm-*/lib"), reverse=True),
-        Path(sys.prefix) / "lib",
-    ]
-    for place in places:
-        for name in OPENMP_LIBRARIES:
-            if (place / name).exists():
-                return place / name
-    raise ToolError(
-        "no OpenMP runtime with LLVM's entry points (g++'s libgomp has none): "
-        "run `apt-get install libomp-dev` or `pip install intel-openmp`"
-    )
+    places = [*_system_libraries(), *sorted(Path("/usr/lib").glob("llvm-*/lib"), reverse=True), Path(sys.prefix) / "lib"]
+    found = (place / name for place in places for name in OPENMP_LIBRARIES if (place / name).exists())
+    return next(found, None)
 
 
 def _system_libraries() -> list[Path]:
     return [Path(p) for p in ("/usr/local/lib", f"/usr/lib/{os.uname().machine}-linux-gnu", "/usr/lib64", "/usr/lib")]
 
 
-def _call(command: list[str]) -> None:
+def _call(command: list[str]) -> str:
+    """What a command prints; its warnings go on to standard error."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
@@ -72,3 +60,4 @@ def _call(command: list[str]) -> None:
         raise ToolError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
     if done.stderr:
         print(done.stderr.strip(), file=sys.stderr)
+    return done.stdout

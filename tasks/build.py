@@ -2,72 +2,112 @@
 
 from __future__ import annotations
 
-import os
-import platform
+import inspect
+import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterable, Iterator
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from doit.tools import config_changed
+from doit.action import BaseAction
+from doit.exceptions import TaskFailed
 
+from tasks.builder import Builder, StepFailed
 from tasks.settings import Settings
 from tasks.stages import GROUPS, Stage, stages
+from tasks.steps import Step
 
 Task = dict[str, Any]
+NEEDS = {"executable": ["frontend"]}  # what a group is of no use without: an executable reads the frontend's data
 
 
-def stage_tasks(settings: Settings) -> Iterator[Task]:
-    rows = stages(settings)
+class UpToDate:
+    """doit's question to a step, and the answer's reason."""
+
+    __signature__ = inspect.Signature()  # doit looks at it for every task
+
+    def __init__(self, step: Step, builder: Builder) -> None:
+        self.step = step
+        self.builder = builder
+        self.why: str | None = None
+
+    def __call__(self) -> bool:
+        self.why = self.builder.why(self.step)
+        return self.why is None
+
+
+class Build(BaseAction):
+    """doit's action of a step. It prints nothing: the reporter does, for one task at a time."""
+
+    def __init__(self, step: Step, builder: Builder) -> None:
+        self.step = step
+        self.builder = builder
+        self.out = self.err = self.result = None
+        self.values: dict[str, Any] = {}
+
+    def execute(self, out: Any = None, err: Any = None) -> TaskFailed | None:
+        try:
+            self.builder.outcomes[self.step.name] = self.builder.build(self.step)
+        except StepFailed as error:
+            return TaskFailed(str(error))
+        except OSError as error:
+            return TaskFailed(f"{error.filename or self.builder.folder}: {error.strerror}")
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.step.run} -> {' '.join(self.step.outputs)}"
+
+
+class Measure(BaseAction):
+    """doit's action of a command that times something, or talks to the terminal: nothing is built meanwhile."""
+
+    def __init__(self, command: list[str], builder: Builder) -> None:
+        self.command = command
+        self.builder = builder
+        self.out = self.err = self.result = None
+        self.values: dict[str, Any] = {}
+
+    def execute(self, out: Any = None, err: Any = None) -> TaskFailed | None:
+        with self.builder.alone():
+            sys.stdout.flush()
+            status = subprocess.run(self.command, check=False).returncode
+        ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        return TaskFailed(f"{' '.join(self.command)}: {ended}") if status else None
+
+    def __str__(self) -> str:
+        return " ".join(self.command)
+
+
+def stage_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     for group, purpose in GROUPS.items():
-        yield {"basename": group, "name": None, "doc": purpose}
-    for row in rows:
-        yield stage_task(row, settings)
+        yield {"basename": group, "name": None, "doc": purpose, "task_dep": NEEDS.get(group, [])}
+    for stage in stages(settings):
+        yield step_task(step_of(stage, settings), stage.purpose, builder)
 
 
-def stage_task(stage: Stage, settings: Settings) -> Task:
-    inputs = [_place(name, settings) for name in stage.inputs]
-    outputs = [_place(name, settings) for name in stage.outputs]
-    command = stage_command(stage.run, inputs, outputs, stage.options)
+def step_of(stage: Stage, settings: Settings) -> Step:
+    def place(name: str) -> str:
+        return name if "/" in name else str(settings.folder / name)
+
+    return Step(
+        name=f"{stage.group}:{stage.name}" if stage.name else stage.group,
+        run=stage.run,
+        inputs=[place(name) for name in stage.inputs],
+        outputs=[place(name) for name in stage.outputs],
+        folder=settings.folder,
+        options=stage.options,
+        variables=stage.variables,
+    )
+
+
+def step_task(step: Step, purpose: str, builder: Builder, **more: Any) -> Task:
+    basename, _, name = step.name.partition(":")
     task: Task = {
-        "basename": stage.group,
-        "doc": stage.purpose,
-        "actions": [command],
-        "file_dep": [*inputs, *_sources(stage.sources)],
-        "targets": outputs,
-        "uptodate": [config_changed({"command": " ".join(command[1:]), "machine": fingerprint()})],
+        "basename": basename,
+        "doc": purpose,
+        "actions": [Build(step, builder)],
+        "file_dep": step.inputs,
+        "targets": step.outputs,
+        "uptodate": [UpToDate(step, builder)],
         "clean": True,
     }
-    return task | ({"name": stage.name} if stage.name else {})
-
-
-def stage_command(run: str, inputs: Iterable[str], outputs: Iterable[str], options: dict[str, str]) -> list[str]:
-    settings = [f"{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", "tasks.stage", run, "--in", *inputs, "--out", *outputs]
-    return [*command, "--set", *settings] if settings else command
-
-
-def _place(name: str, settings: Settings) -> str:
-    return name if "/" in name else str(settings.folder / name)
-
-
-def _sources(names: Iterable[str]) -> list[str]:
-    """The files of packages, and of files themselves: every edit in them counts."""
-    found: set[str] = {"tasks/stage.py"}
-    for name in names:
-        path = Path(name)
-        found |= {str(p) for p in path.rglob("*") if p.suffix in (".py", ".cpp", ".h")} if path.is_dir() else {name}
-    return sorted(found)
-
-
-@cache
-def fingerprint() -> str:
-    """What else an artifact depends on: the interpreter, the installed packages, the processor."""
-    packages = sorted(name for name in os.listdir(sysconfig.get_path("purelib")) if name.endswith(".dist-info"))
-    cpuinfo = Path("/proc/cpuinfo")
-    processor = (
-        next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "") if cpuinfo.exists() else ""
-    )
-    return "\n".join([sys.version, platform.machine(), processor, *packages])
+    return task | ({"name": name} if name else {}) | more

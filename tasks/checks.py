@@ -19,6 +19,12 @@ def check_tasks() -> Iterator[Task]:
         "verbosity": 2,
     }
     yield {
+        "basename": "bench_build",
+        "doc": "what the task graph costs, beside bare doit and ninja, and whether kills and edits leave it right (15 minutes)",
+        "actions": [[sys.executable, "-m", "tasks.bench_build"]],
+        "verbosity": 2,
+    }
+    yield {
         "basename": "lint",
         "doc": "ruff's rules and format, and mypy's types",
         "actions": [

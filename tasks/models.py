@@ -11,8 +11,11 @@ from typing import Any
 FOLDER = Path("model")
 
 
+NEEDS = "a model file has a dataclass Config with plain defaults, a number TOLERANCE, build(config) and inputs(config)"
+
+
 class UnknownModel(Exception):
-    """A model without a file."""
+    """A model without a file, or whose file does not say what a model's file says."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,32 @@ def find(name: str) -> Model:
         close = difflib.get_close_matches(name, names(), 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UnknownModel(f"no model {name!r}{hint} {FOLDER}/ has: {', '.join(names())}; add {path} for another")
+    try:
+        return _read(name, path)
+    except (SyntaxError, ValueError, KeyError) as error:
+        raise UnknownModel(f"{path}: {NEEDS} ({error})") from error
+
+
+def _read(name: str, path: Path) -> Model:
     tree = ast.parse(path.read_text(), str(path))
-    constants = {t.id: v for node in tree.body if isinstance(node, ast.Assign) for t, v in _assigned(node)}
-    config = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Config"), None)
-    if config is None or "TOLERANCE" not in constants:
-        raise UnknownModel(f"{path}: a model file has a dataclass Config, TOLERANCE, build(config) and inputs(config)")
-    fields = {n.target.id: n.value for n in config.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}
+    constants = _assigned(tree.body)
+    (config,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Config"]
     return Model(
         name=name,
         path=path,
         purpose=(ast.get_docstring(tree) or name).splitlines()[0],
-        settings={name: ast.literal_eval(value) for name, value in fields.items() if value is not None},
+        settings={field: ast.literal_eval(value) for field, value in _assigned(config.body).items()},
         tolerance=float(ast.literal_eval(constants["TOLERANCE"])),
         runner=ast.literal_eval(constants["RUNNER"]) if "RUNNER" in constants else f"{name}-runner",
     )
 
 
-def _assigned(node: ast.Assign) -> list[tuple[ast.Name, ast.expr]]:
-    return [(target, node.value) for target in node.targets if isinstance(target, ast.Name)]
+def _assigned(body: list[ast.stmt]) -> dict[str, ast.expr]:
+    """The names that a block gives values, annotated or not."""
+    found = {}
+    for node in body:
+        names = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        for name in names:
+            if isinstance(name, ast.Name) and isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                found[name.id] = node.value
+    return found

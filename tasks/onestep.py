@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
-def onestep(inputs: list[Path], outputs: list[Path], model: str, tolerance: str, target: str, **settings: str) -> None:
-    """A model file to the object files of its two modules and the executable."""
+def onestep(
+    inputs: list[Path], outputs: list[Path], model: str, tolerance: str, target: str, openmp: str, **settings: str
+) -> list[Path]:
+    """A model file to the object files of its two modules and the executable. Returns what the C++ compiler read."""
     from frontend.capture.model import configure, graph_of
     from frontend.emit import emit_graph
     from runner.link import compile_runner, link
@@ -23,8 +25,8 @@ def onestep(inputs: list[Path], outputs: list[Path], model: str, tolerance: str,
         compiled = pool.submit(compile_runner, [header], [runner_o])
         for part, output in ((emitted.forward, forward_o), (emitted.subgraph0, subgraph_o)):
             output.write_bytes(_object(part, target, output.name))
-        compiled.result()
-        link([runner_o, forward_o, subgraph_o], [executable])
+        headers = compiled.result()
+        return headers + link([runner_o, forward_o, subgraph_o], [executable], openmp)
 
 
 def _object(module: object, target: str, name: str) -> bytes:

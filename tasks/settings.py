@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 from doit import doit_cmd
 from doit.exceptions import InvalidCommand
 
+from passes import targets
 from tasks import models
 
 DEFAULT_MODEL = "deepseek_r1_block"
-COUNTS = ("threads", "iterations", "warmup")  # of a run, not of a build
+COUNTS = {"threads": 1, "iterations": 1, "warmup": 0}  # of a run, not of a build, each with its least
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Settings:
     run: dict[str, int] = field(default_factory=dict)
     target: str = "native"
     root: Path = Path("build")
+    cache: bool = True
+    words: tuple[str, ...] = ()  # as given
 
     @property
     def folder(self) -> Path:
@@ -46,36 +50,50 @@ def default_tasks(arguments: list[str]) -> list[str]:
 
 
 def parse(words: dict[str, str]) -> Settings:
+    given = tuple(f"{name}={value}" for name, value in words.items())
     words = dict(words)
     try:
         model = models.find(words.pop("model", DEFAULT_MODEL))
     except models.UnknownModel as error:
         raise InvalidCommand(str(error)) from error
-    root, target = Path(words.pop("build", "build")), words.pop("target", "native")
-    run = {name: int(_value(name, words.pop(name), 1)) for name in COUNTS if name in words}
+    root, target = words.pop("build", "build"), words.pop("target", "native")
+    if not root:
+        raise InvalidCommand("build=: expected a folder")
+    try:
+        targets.find(target)
+    except targets.UnknownTarget as error:
+        raise InvalidCommand(str(error)) from error
+    cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
+    run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
     overrides = {}
-    for name, text in words.items():
+    for name, text in sorted(words.items()):
         if name not in model.settings:
             raise InvalidCommand(_unknown(name, model))
-        value = _value(name, text, model.settings[name])
+        value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, root)
+    return Settings(model, overrides, run, target, Path(root), cache, given)
 
 
-def _value(name: str, text: str, default: Any) -> Any:
-    """`text` as a value of the default's type; sizes and counts are positive."""
+def _switch(name: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise InvalidCommand(f"{name}={text}: expected on or off")
+    return text == "on"
+
+
+def _value(name: str, text: str, default: Any, least: int | None) -> Any:
+    """`text` as a value of the default's type; whole numbers, but for a seed, are sizes and counts."""
     try:
-        value = type(default)(text)
-    except ValueError:
+        value = {"True": True, "False": False}[text] if isinstance(default, bool) else type(default)(text)
+    except (ValueError, KeyError):
         raise InvalidCommand(f"{name}={text}: expected a value like {default}") from None
-    if isinstance(default, int) and name != "seed" and value < 1:
-        raise InvalidCommand(f"{name}={text}: expected a whole number from 1")
+    if isinstance(default, int) and not isinstance(default, bool) and least is not None and value < least:
+        raise InvalidCommand(f"{name}={text}: expected a whole number from {least}")
     return value
 
 
 def _unknown(name: str, model: models.Model) -> str:
-    known = ["model", "build", "target", *COUNTS, *model.settings]
+    known = ["model", "build", "target", "cache", *COUNTS, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"

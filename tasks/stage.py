@@ -1,54 +1,73 @@
-"""Run one stage: `python -m tasks.stage MODULE:FUNCTION --in FILE... --out FILE... --set NAME=VALUE...`
+"""Run one stage: `python -m tasks.stage MODULE:FUNCTION --in FILE... --out FILE... [--uses FILE] --set NAME=VALUE...`
 
-Outputs appear under their names only when the stage has succeeded. A mistake that the project knows is one sentence.
+Outputs appear under their names only when the stage has succeeded. A mistake that the project knows is one sentence. `--uses`
+leaves a file that says what the stage read besides its inputs.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib
+import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from tasks.watch import Watch
 
 PACKAGES = ("frontend", "passes", "runner", "model", "tasks")
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+class Forgotten(Exception):
+    """A stage that did not make all of its outputs."""
 
 
 def main() -> int:
+    began = time.time_ns()
     options = _arguments()
     signal.signal(signal.SIGTERM, _interrupted)
+    watch = Watch(Path.cwd()) if options.uses else None
+    if watch:
+        _die_with_parent()
     outputs = [Path(p) for p in options.outputs]
     module, _, function = options.run.partition(":")
     try:
         run = getattr(importlib.import_module(module), function)
-        _atomically(outputs, lambda parts: run(map_paths(options.inputs), parts, **dict(s.split("=", 1) for s in options.set)))
+        settings = dict(word.split("=", 1) for word in options.set)
+        inputs = [Path(name) for name in options.inputs]
+        used = _atomically(outputs, lambda parts: run(inputs, parts, **settings))
+        if watch:
+            _write_uses(Path(options.uses), watch, used or (), began)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         if not _known(error):
             raise
-        print(_sentence(error), file=sys.stderr)
+        print(_sentence(error, outputs), file=sys.stderr)
         return 1
     return 0
 
 
-def map_paths(names: list[str]) -> list[Path]:
-    return [Path(name) for name in names]
-
-
-def _atomically(outputs: list[Path], write: Callable[[list[Path]], None]) -> None:
+def _atomically(outputs: list[Path], write: Callable[[list[Path]], Any]) -> Any:
     """Let `write` fill files beside the outputs, then rename them; on any failure none of them stays."""
     parts = [path.with_name(f".part-{os.getpid()}-{path.name}") for path in outputs]
     for path in outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
     try:
-        write(parts)
+        result = write(parts)
+        for part, path in zip(parts, outputs, strict=True):
+            if not part.exists():
+                raise Forgotten(f"{path}: the stage ended without making it")
         for part, path in zip(parts, outputs, strict=True):
             os.replace(part, path)
+        return result
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
@@ -62,14 +81,27 @@ def _sweep(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
+def _write_uses(path: Path, watch: Watch, also: Iterable[Path], began: int) -> None:
+    path.write_text(json.dumps({**watch.uses(also).plain(), "began": began}))
+
+
 def _known(error: Exception) -> bool:
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in PACKAGES
+    return isinstance(error, OSError | Forgotten) or type(error).__module__.partition(".")[0] in PACKAGES
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+def _sentence(error: Exception, outputs: list[Path]) -> str:
+    """A write that fails does not say of which file: then it is one of the outputs."""
+    if isinstance(error, OSError) and type(error).__module__ == "builtins":
+        return f"{error.filename or ', '.join(map(str, outputs))}: {error.strerror}"
     return str(error)
+
+
+def _die_with_parent() -> None:
+    """A doit that is killed takes its stages with it."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _interrupted(signum: int, frame: object) -> NoReturn:
@@ -79,8 +111,9 @@ def _interrupted(signum: int, frame: object) -> NoReturn:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="MODULE:FUNCTION")
-    parser.add_argument("--in", dest="inputs", nargs="*", default=[])
-    parser.add_argument("--out", dest="outputs", nargs="*", default=[])
+    parser.add_argument("--in", dest="inputs", nargs="*", default=[], metavar="FILE")
+    parser.add_argument("--out", dest="outputs", nargs="*", default=[], metavar="FILE")
+    parser.add_argument("--uses", metavar="FILE")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     return parser.parse_args()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runner.link import openmp_library
 from tasks.settings import Settings
 
 PARTS = ("forward", "subgraph0")
 DATA = ("arg0.data", "inputs.data", "expected.data")
-FRONTEND = ("frontend", "passes/__init__.py", "passes/mlir.py")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY")  # change the last bits of PyTorch's answers
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Stage:
 
     run: the function, called as `run(inputs, outputs, **options)` in a process of its own.
     inputs, outputs: files of the build folder; an input with a slash is a file of the project.
-    sources: packages and files whose code the step runs.
+    variables: environment variables that C++ code in it reads; those that Python reads are seen.
     """
 
     group: str
@@ -26,8 +27,8 @@ class Stage:
     run: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    sources: tuple[str, ...]
     options: dict[str, str] = field(default_factory=dict)
+    variables: tuple[str, ...] = ()
 
 
 GROUPS = {
@@ -37,6 +38,11 @@ GROUPS = {
     "codegen": "the LLVM dialect to LLVM IR to object files",
     "executable": "the staged executable, from the object files of every stage",
 }
+
+
+def openmp_option() -> dict[str, str]:
+    """Which OpenMP runtime to link: another one, newly installed, makes another executable."""
+    return {"openmp": str(openmp_library() or "")}
 
 
 def stages(settings: Settings) -> list[Stage]:
@@ -57,8 +63,8 @@ def _frontend(settings: Settings) -> list[Stage]:
             "frontend.capture.model:capture",
             (path,),
             ("graph.json", "weights.data", "inputs.data", "expected.data"),
-            (*FRONTEND, path, "model/__init__.py"),
             {"model": model.name, **settings.overrides},
+            THREADS,
         ),
         Stage(
             "frontend",
@@ -67,7 +73,6 @@ def _frontend(settings: Settings) -> list[Stage]:
             "frontend.emit:emit",
             ("graph.json",),
             ("forward.mlir", "subgraph0.mlir", "graph.log", "graph_fused.log", "signature.h"),
-            FRONTEND,
             {"model": model.name, "tolerance": str(model.tolerance)},
         ),
         Stage(
@@ -77,7 +82,6 @@ def _frontend(settings: Settings) -> list[Stage]:
             "frontend.pack:pack",
             ("graph.json", "weights.data"),
             ("arg0.data",),
-            FRONTEND,
         ),
     ]
 
@@ -85,22 +89,22 @@ def _frontend(settings: Settings) -> list[Stage]:
 def _lowering(part: str, settings: Settings) -> list[Stage]:
     """From one module of the frontend to its object file."""
     mlir, midend, backend, ll, o = (part + end for end in (".mlir", "-midend.mlir", "-backend.mlir", ".ll", ".o"))
-    pipeline, passes = "passes.stages:run_pipeline", ("passes",)
+    pipeline = "passes.stages:run_pipeline"
 
     def options(name: str) -> dict[str, str]:
         return {"pipeline": name, "target": settings.target}
 
     return [
-        Stage("midend", part, "tiled, vectorized, with OpenMP loops", pipeline, (mlir,), (midend,), passes, options("midend")),
-        Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), passes, options("backend")),
-        Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,), passes),
-        Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), ("runner", "passes")),
+        Stage("midend", part, "tiled, vectorized, with OpenMP loops", pipeline, (mlir,), (midend,), options("midend")),
+        Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), options("backend")),
+        Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
+        Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,)),
     ]
 
 
 def _executables(settings: Settings) -> list[Stage]:
     model = settings.model
-    path, compiled = str(model.path), "runner.o"
+    path, compiled, openmp = str(model.path), "runner.o", openmp_option()
     return [
         Stage(
             "executable",
@@ -109,7 +113,6 @@ def _executables(settings: Settings) -> list[Stage]:
             "runner.link:compile_runner",
             ("signature.h",),
             (compiled,),
-            ("runner",),
         ),
         Stage(
             "executable",
@@ -118,7 +121,7 @@ def _executables(settings: Settings) -> list[Stage]:
             "runner.link:link",
             (compiled, *(f"{part}.o" for part in PARTS)),
             (f"{model.runner}-staged",),
-            ("runner",),
+            openmp,
         ),
         Stage(
             "onestep",
@@ -127,7 +130,7 @@ def _executables(settings: Settings) -> list[Stage]:
             "tasks.onestep:onestep",
             (path,),
             (*(f"{part}-onestep.o" for part in PARTS), model.runner),
-            (*FRONTEND, "passes", "runner", "tasks/onestep.py", path),
-            {"model": model.name, "tolerance": str(model.tolerance), "target": settings.target, **settings.overrides},
+            {"model": model.name, "tolerance": str(model.tolerance), "target": settings.target, **openmp, **settings.overrides},
+            THREADS,
         ),
     ]

@@ -5,6 +5,7 @@ import os
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["SLUICE_CACHE"] = "off"  # no test depends on what was built before, or leaves anything behind
 
 
 @pytest.fixture(autouse=True)

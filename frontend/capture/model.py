@@ -32,11 +32,15 @@ class Sampled:
 
 def configure(model: ModuleType, settings: Mapping[str, str]) -> Any:
     """The model's Config with `settings`, given as text, in place of its defaults."""
-    fields: dict[str, Any] = {f.name: type(f.default) for f in dataclasses.fields(model.Config)}
+    defaults = {f.name: f.default for f in dataclasses.fields(model.Config)}
     try:
-        return model.Config(**{name: fields[name](value) for name, value in settings.items()})
+        return model.Config(**{name: _value(defaults[name], text) for name, text in settings.items()})
     except (KeyError, ValueError) as error:
         raise CaptureError(f"{model.__name__}: {error}") from error
+
+
+def _value(default: Any, text: str) -> Any:
+    return text == "True" if isinstance(default, bool) else type(default)(text)
 
 
 def graph_of(model: ModuleType, config: Any) -> Graph:

@@ -65,11 +65,28 @@ def test_callees_get_memory_for_their_results() -> None:
 
 
 def test_an_argument_is_never_written_even_when_the_result_could_reuse_it() -> None:
-    text = "func.func @f(%x: tensor<5xf32>) -> tensor<5xf32> {\n %y = tosa.add %x, %x : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xf32>\n return %y : tensor<5xf32>\n}"
+    text = """
+    func.func @f(%x: tensor<5xf32>) -> tensor<5xf32> {
+      %y = tosa.add %x, %x : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xf32>
+      return %y : tensor<5xf32>
+    }"""
     x, y = np.arange(5, dtype=np.float32), np.empty(5, np.float32)
     run_module(ir.Module.parse(text, ir.Context()), "f", [x], [y])
     np.testing.assert_array_equal(x, np.arange(5))
     np.testing.assert_array_equal(y, 2 * np.arange(5))
+
+
+def test_a_value_returned_twice_is_written_twice() -> None:
+    text = """
+    func.func @f(%x: tensor<5xf32>) -> (tensor<5xf32>, tensor<5xf32>) {
+      %y = tosa.add %x, %x : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xf32>
+      %z = tosa.add %x, %x : (tensor<5xf32>, tensor<5xf32>) -> tensor<5xf32>
+      return %y, %z : tensor<5xf32>, tensor<5xf32>
+    }"""
+    x, results = np.arange(5, dtype=np.float32), [np.full(5, np.nan, np.float32) for _ in range(2)]
+    run_module(ir.Module.parse(text, ir.Context()), "f", [x], results)
+    for result in results:
+        np.testing.assert_array_equal(result, 2 * x)
 
 
 @pytest.mark.parametrize(("m", "n", "regions"), [(64, 300, 1), (4, 5, 0), (1, 20000, 0)])
@@ -84,7 +101,9 @@ def test_large_operations_run_in_parallel_and_small_ones_do_not(m: int, n: int, 
 def test_only_sums_over_loops_are_reassociated() -> None:
     assert str(apply(reassociate_sums, ROW_SUMS.format(m=3, n=4))).count("fastmath<reassoc>") == 1
     no_reduction = ROW_SUMS.format(m=3, n=4).replace('"reduction"', '"parallel"').replace("-> (i)>", "-> (i, j)>")
-    no_reduction = no_reduction.replace("tensor<3xf32>", "tensor<3x4xf32>").replace("empty() : tensor<3x", "empty() : tensor<3x")
+    no_reduction = no_reduction.replace("tensor<3xf32>", "tensor<3x4xf32>").replace(
+        "empty() : tensor<3x", "empty() : tensor<3x"
+    )
     assert "reassoc" not in str(apply(reassociate_sums, no_reduction))
 
 

@@ -71,7 +71,9 @@ def test_k_blocks_divide(extent: int, block: int) -> None:
 
 
 @pytest.mark.parametrize("target", targets.TARGETS)
-@pytest.mark.parametrize(("m", "o", "k"), [(1, 2, 5), (2, 1, 1), (10, 3, 7), (13, 2, 16), (40, 2, 33), (25, 1, 2), (3, 2, 4096)])
+@pytest.mark.parametrize(
+    ("m", "o", "k"), [(1, 2, 5), (2, 1, 1), (10, 3, 7), (13, 2, 16), (40, 2, 33), (25, 1, 2), (3, 2, 4096)]
+)
 def test_packed_products(m: int, o: int, k: int, target: str) -> None:
     x, w, y = normal(m, k), normal(o, k, 32), np.full((m, o, 32), np.nan, np.float32)
     module = parsed(LINEAR.format(m=m, o=o, k=k))

@@ -27,15 +27,16 @@ def test_a_header_that_does_not_compile(tmp_path: Path) -> None:
 
 def test_an_object_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=r"nothing\.o"):
-        link.link([tmp_path / "nothing.o"], [tmp_path / "program"])
+        link.link([tmp_path / "nothing.o"], [tmp_path / "program"], str(openmp_library()))
     assert not (tmp_path / "program").exists()
 
 
 def test_no_openmp_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert openmp_library().is_file()
+    assert Path(str(openmp_library())).is_file()
     monkeypatch.setattr(link, "OPENMP_LIBRARIES", ("libnone.so",))
+    assert openmp_library() is None
     with pytest.raises(ToolError, match=r"no OpenMP runtime.*apt-get install libomp-dev"):
-        openmp_library()
+        link.link([], [Path("program")], "")
 
 
 def program(path: Path, answer: str, status: int = 0) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.link import link
+from runner.link import link, openmp_library
 from runner.objects import compile_object
 
 EXECUTABLE = "mlp-runner-staged"
@@ -230,7 +230,7 @@ def rebuilt(build: Path, folder: Path, text: str) -> subprocess.CompletedProcess
     """A run of the executable with `text` for subgraph0.ll."""
     (folder / "subgraph0.ll").write_text(text)
     compile_object([folder / "subgraph0.ll"], [folder / "subgraph0.o"])
-    link([build / "runner.o", build / "forward.o", folder / "subgraph0.o"], [folder / "rebuilt"])
+    link([build / "runner.o", build / "forward.o", folder / "subgraph0.o"], [folder / "rebuilt"], str(openmp_library()))
     return run(folder, name="rebuilt")
 
 

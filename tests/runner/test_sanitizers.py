@@ -46,7 +46,12 @@ def test_a_planted_fault_is_found(build: Path, folder: Path, monkeypatch: pytest
     (sources / "runner.cpp").write_text(text.replace(AFTER, AFTER + line))
     monkeypatch.setattr(link, "SOURCES", sources)
     link.compile_runner([build / "signature.h"], [folder / "faulty.o"], FLAGS)
-    link.link([folder / "faulty.o", build / "forward.o", build / "subgraph0.o"], [folder / "faulty"], FLAGS)
+    link.link(
+        [folder / "faulty.o", build / "forward.o", build / "subgraph0.o"],
+        [folder / "faulty"],
+        str(link.openmp_library()),
+        FLAGS,
+    )
     command = [str(folder / "faulty"), "--iterations", "1", "--warmup", "0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     skip_if_leaks_cannot_be_found(done.stderr)

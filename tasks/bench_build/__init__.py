@@ -1,0 +1,1 @@
+"""What the task graph costs and whether it can be trusted, measured: `doit bench_build`."""

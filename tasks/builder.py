@@ -1,0 +1,217 @@
+"""Build steps: decide whether one must run, take it from the cache or run it in a process of its own, note what it used."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Condition, Lock
+from typing import IO
+
+from tasks import records
+from tasks.cache import Cache
+from tasks.digests import Digests, signature
+from tasks.records import Record
+from tasks.steps import Step
+
+NEVER = "not built here yet"
+
+
+class StepFailed(Exception):
+    """A step that failed, with what it printed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended: `built`, `cached` or `already` (another doit built it meanwhile); what it printed; in what time."""
+
+    how: str
+    text: str = ""
+    seconds: float = 0.0
+
+
+class Builder:
+    """All steps of one run on one build folder."""
+
+    def __init__(self, folder: Path, cache: Cache | None) -> None:
+        self.folder = folder
+        self.outcomes: dict[str, Outcome] = {}
+        self.state = folder / records.FOLDER
+        self.digests = Digests(self.state / "digests.json")
+        self.cache = cache
+        self._lock = Lock()
+        self._quiet = Condition()
+        self._busy = 0
+        self._lock_file: IO[str] | None = None
+
+    def why(self, step: Step, unsettled: Collection[str] = ()) -> str | None:
+        """Why the step must run, or None when its outputs are what they would be made to be; see `records.difference`."""
+        record = records.load(records.path_of(step))
+        held = self.held
+        if held and all(path in held and os.path.exists(path) for path in step.outputs):
+            return None
+        return records.difference(record, step, self.digests, held, unsettled) if record else NEVER
+
+    def build(self, step: Step) -> Outcome:
+        """Make the step's outputs; raises StepFailed."""
+        with self._quiet:
+            self._busy += 1
+        try:
+            return self._build(step)
+        finally:
+            with self._quiet:
+                self._busy -= 1
+                self._quiet.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no step is being built, and none begins."""
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._busy)
+            yield
+
+    def _build(self, step: Step) -> Outcome:
+        if self._take_turn():
+            self.digests = Digests(self.state / "digests.json")
+            self.__dict__.pop("held", None)
+        if self.why(step) is None:
+            return Outcome("already")
+        begin = time.perf_counter()
+        inputs = {path: self.digests.of(path) for path in step.inputs}
+        before = {path: signature(os.stat(path)) for path in step.inputs}
+        staging = self.state / "staging" / step.name.replace(":", "-")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        try:
+            hit = self.cache.fetch(step, inputs, self.digests, staging) if self.cache else None
+            text = "" if hit else self._run(step, staging)
+            record = hit or self._record(step, inputs, staging, time.perf_counter() - begin)
+            changed = [path for path, was in before.items() if signature(os.stat(path)) != was]
+            self._publish(step, record, staging, keep_record=not changed and record is not None)
+            if self.cache and record and not hit and not changed:
+                self.cache.store(step, record)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return Outcome("cached" if hit else "built", text, time.perf_counter() - begin)
+
+    def close(self) -> None:
+        self.digests.save()
+        if self.cache:
+            self.cache.close()
+        if self._lock_file:
+            self._lock_file.close()
+
+    # ---- edits that are kept
+
+    @cached_property
+    def held(self) -> dict[str, str]:
+        """The artifacts that somebody keeps as they edited them, with the time of that."""
+        try:
+            return json.loads((self.state / "held.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def hold(self, path: str, keep: bool) -> None:
+        if keep:
+            self.held[path] = time.strftime("%Y-%m-%d %H:%M:%S")
+        else:
+            self.held.pop(path, None)
+        records.write_atomically(self.state / "held.json", json.dumps(self.held))
+
+    # ---- one step
+
+    def _take_turn(self) -> bool:
+        """Let one doit at a time build in a folder; true when this one had to wait."""
+        with self._lock:
+            if self._lock_file:
+                return False
+            self.state.mkdir(parents=True, exist_ok=True)
+            file = open(self.state / "lock", "a+")  # noqa: SIM115
+            self._lock_file = file
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return False
+            except BlockingIOError:
+                print(f"another doit is building in {self.folder}; waiting for it", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                return True
+
+    def _run(self, step: Step, staging: Path) -> str:
+        outputs = [str(staging / Path(path).name) for path in step.outputs]
+        options = [f"{name}={value}" for name, value in step.options.items()]
+        command = [sys.executable, "-m", "tasks.stage", step.run, "--in", *step.inputs, "--out", *outputs]
+        command += ["--uses", str(staging / "uses.json"), *(["--set", *options] if options else [])]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
+            raise StepFailed(done.stdout.strip().replace(f"{staging}/", f"{self.folder}/") or ended)
+        return done.stdout
+
+    def _record(self, step: Step, inputs: dict[str, str | None], staging: Path, seconds: float) -> Record | None:
+        """What the step used and made; None when something that it used was changed while it ran."""
+        uses = json.loads((staging / "uses.json").read_text())
+        began = uses.pop("began")
+        known = {os.path.realpath(path) for path in inputs}
+        used = {p: [kind, self.digests.of(p, kind)] for p, kind in uses["files"].items() if os.path.realpath(p) not in known}
+        if any(_changed_since(path, began) for path in used):
+            return None
+        return Record(
+            run=step.run,
+            options=step.options,
+            machine=records.machine(),
+            inputs=inputs,
+            outputs={path: self.digests.of(str(staging / Path(path).name)) for path in step.outputs},
+            used=used,
+            absent=uses["absent"],
+            packages={name: self.digests.of(records.package_path(name), "record") for name in uses["packages"]},
+            programs=uses["programs"],
+            variables=uses["variables"] | {name: os.environ.get(name) for name in step.variables},
+            seconds=seconds,
+        )
+
+    def _publish(self, step: Step, record: Record | None, staging: Path, keep_record: bool) -> None:
+        """Put the outputs in place. Whenever this is interrupted there is no record, so the step runs again."""
+        old = records.load(records.path_of(step))
+        held = self.held
+        for path in step.outputs:
+            if old and path not in held and self.digests.of(path) not in (None, old.outputs.get(path)):
+                shutil.copy2(path, _free_name(path))
+        Path(records.path_of(step)).unlink(missing_ok=True)
+        for path in step.outputs:
+            made = staging / Path(path).name
+            if path in held and Path(path).exists():
+                continue
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(made, path)
+            self.digests.forget(path)
+            if record and (digest := record.outputs[path]):
+                self.digests.put(path, digest)
+        if record and keep_record:
+            records.save(record, records.path_of(step))
+
+
+def _changed_since(path: str, began: int) -> bool:
+    """Whether a file that a step used was written after it began."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return True
+    return max(status.st_mtime_ns, status.st_ctime_ns) > began
+
+
+def _free_name(path: str) -> str:
+    """A name beside an edited file to save it under: `x.mlir.edited`, `x.mlir.edited-2`."""
+    name, count = f"{path}.edited", 1
+    while os.path.exists(name):
+        count += 1
+        name = f"{path}.edited-{count}"
+    return name
