@@ -34,6 +34,10 @@ class UpToDate:
         self.why = self.builder.why(self.step)
         return self.why is None
 
+    def __repr__(self) -> str:
+        """What `doit info` shows."""
+        return self.why or "up to date"
+
 
 class Build(BaseAction):
     """doit's action of a step. It prints nothing: the reporter does, for one task at a time."""

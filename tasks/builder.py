@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -51,6 +52,7 @@ class Builder:
         self._lock = Lock()
         self._quiet = Condition()
         self._busy = 0
+        atexit.register(self.close)
         self._lock_file: IO[str] | None = None
 
     def why(self, step: Step, unsettled: Collection[str] = ()) -> str | None:
@@ -104,6 +106,7 @@ class Builder:
         return Outcome("cached" if hit else "built", text, time.perf_counter() - begin)
 
     def close(self) -> None:
+        """At the end of the process, whichever command it ran."""
         self.digests.save()
         if self.cache:
             self.cache.close()

@@ -92,7 +92,6 @@ class Reporter(ConsoleReporter):
     def complete_run(self) -> None:
         self._done.set()
         self._erase()
-        self.builder.close()
         if self._trace.events:
             self._trace.write(self.builder.state / "trace.json")
         seconds = time.perf_counter() - self._begin

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,11 +94,10 @@ class Project:
             )
         )
 
-    def start(self, *words: str, **more: object) -> subprocess.Popen[str]:
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "doit", *words]
-        return subprocess.Popen(
-            command, cwd=self.root, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
-        )  # type: ignore[call-overload, no-any-return]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **more}
+        return subprocess.Popen(command, cwd=self.root, env=self.environment, text=True, **streams)
 
     def doit(self, *words: str, status: int = 0) -> set[str]:
         """The tasks that ran."""

@@ -48,20 +48,19 @@ def _pair(out: ir.Type, self: Any, other: Any, element: ir.Type) -> tuple[ir.Val
     return operand(self, element, rank), operand(other, element, rank)
 
 
-@ops_registry.lowers("aten.add.Tensor")
-def add(out: ir.Type, self: Any, other: Any, alpha: Any = 1) -> Any:
-    element = ranked(out).element_type
-    if not _known(element) or alpha != 1:
-        return DECLINED
-    return tosa.AddOp(out, *_pair(out, self, other, element)).result
+for _name, _op in {
+    "aten.add.Tensor": tosa.AddOp,
+    "aten.maximum.default": tosa.MaximumOp,
+    "aten.minimum.default": tosa.MinimumOp,
+    "aten.sub.Tensor": tosa.SubOp,
+}.items():
 
-
-@ops_registry.lowers("aten.sub.Tensor")
-def sub(out: ir.Type, self: Any, other: Any, alpha: Any = 1) -> Any:
-    element = ranked(out).element_type
-    if not _known(element) or alpha != 1:
-        return DECLINED
-    return tosa.SubOp(out, *_pair(out, self, other, element)).result
+    @ops_registry.lowers(_name)
+    def _binary(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _op: Any = _op) -> Any:
+        element = ranked(out).element_type
+        if not _known(element) or alpha != 1:
+            return DECLINED
+        return _op(out, *_pair(out, self, other, element)).result
 
 
 @ops_registry.lowers("aten.mul.Tensor")
@@ -71,14 +70,6 @@ def mul(out: ir.Type, self: Any, other: Any) -> Any:
         return DECLINED
     shift = splat(ir.RankedTensorType.get([1], ir.IntegerType.get_signless(8)), 0)
     return tosa.MulOp(out, *_pair(out, self, other, element), shift).result
-
-
-for _name, _op in {"aten.maximum.default": tosa.MaximumOp, "aten.minimum.default": tosa.MinimumOp}.items():
-
-    @ops_registry.lowers(_name)
-    def _extremum(out: ir.Type, self: Any, other: Any, _op: Any = _op) -> Any:
-        element = ranked(out).element_type
-        return _op(out, *_pair(out, self, other, element)).result if _known(element) else DECLINED
 
 
 @ops_registry.lowers("aten.neg.default")
@@ -184,7 +175,7 @@ def mm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
 @ops_registry.lowers("aten.addmm.default")
 def addmm(out: ir.Type, self: ir.Value, mat1: ir.Value, mat2: ir.Value, beta: Any = 1, alpha: Any = 1) -> Any:
     product = mm(out, mat1, mat2) if beta == alpha == 1 else DECLINED
-    return product if product is DECLINED else add(out, self, product)
+    return product if product is DECLINED else ops_registry["aten.add.Tensor"](out, self, product)
 
 
 @ops_registry.lowers("aten.scalar_tensor.default")

@@ -190,3 +190,28 @@ def test_commands_refuse_in_a_sentence(project: Project, words: tuple[str, ...],
     project.chain(1)
     project.doit(*words, status=3)
     assert sentence in project.output and "Traceback" not in project.output
+
+
+def test_a_terminal_sees_what_is_running(project: Project) -> None:
+    """On a terminal a line tells what runs and for how long, and goes away; elsewhere there is none."""
+    project.chain(2, pause="0.8")
+    main, side = os.openpty()
+    process = project.start()
+    process.communicate()
+    project.write("source.txt", "other")
+    process = project.start(stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    seen = b""
+    while chunk := _read(main):
+        seen += chunk
+    assert process.wait() == 0
+    assert b"[0/2] s0 " in seen and b"[1/2] s1 " in seen and b"\r\x1b[K" in seen
+    project.write("source.txt", "another")
+    assert project.doit() == {"s0", "s1"} and "\r" not in project.output and "[0/2]" not in project.output
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other side is closed
+        return b""
