@@ -40,10 +40,8 @@ def test_a_second_registration_names_both() -> None:
     def second(out: Any, self: Any) -> Any:
         return self
 
-    expected = (
-        "aten.two.default is already lowered to tosa by test_registry.test_a_second_registration_names_both.<locals>.first; "
-        "delete that or test_registry.test_a_second_registration_names_both.<locals>.second"
-    )
+    here = f"{__name__}.test_a_second_registration_names_both.<locals>"
+    expected = f"aten.two.default is already lowered to tosa by {here}.first; delete that or {here}.second"
     with pytest.raises(ValueError, match=re.escape(expected)):
         registry.lowers("aten.two.default")(second)
     assert registry["aten.two.default"] is first
