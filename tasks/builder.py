@@ -25,6 +25,7 @@ from tasks.records import Record
 from tasks.steps import Step
 
 NEVER = "not built here yet"
+CHANGED = "what it was made from changed meanwhile; the next run makes it again\n"
 
 
 class StepFailed(Exception):
@@ -88,8 +89,8 @@ class Builder:
         if self.why(step) is None:
             return Outcome("already")
         begin = time.perf_counter()
-        inputs = {path: self.digests.of(path) for path in step.inputs}
         before = {path: signature(os.stat(path)) for path in step.inputs}
+        inputs = {path: self.digests.again(path) for path in step.inputs}
         staging = self.state / "staging" / step.name.replace(":", "-")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
@@ -97,9 +98,12 @@ class Builder:
             hit = self.cache.fetch(step, inputs, self.digests, staging) if self.cache else None
             text = "" if hit else self._run(step, staging)
             record = hit or self._record(step, inputs, staging, time.perf_counter() - begin)
-            changed = [path for path, was in before.items() if signature(os.stat(path)) != was]
-            self._publish(step, record, staging, keep_record=not changed and record is not None)
-            if self.cache and record and not hit and not changed:
+            if any(signature(os.stat(path)) != was for path, was in before.items()):
+                record = None
+            self._publish(step, record, staging)
+            if record is None:
+                text += CHANGED
+            elif self.cache and not hit:
                 self.cache.store(step, record)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -164,7 +168,8 @@ class Builder:
         uses = json.loads((staging / "uses.json").read_text())
         began = uses.pop("began")
         known = {os.path.realpath(path) for path in inputs}
-        used = {p: [kind, self.digests.of(p, kind)] for p, kind in uses["files"].items() if os.path.realpath(p) not in known}
+        files = {path: kind for path, kind in uses["files"].items() if os.path.realpath(path) not in known}
+        used = {path: [kind, self.digests.again(path, kind)] for path, kind in files.items()}
         if any(_changed_since(path, began) for path in used):
             return None
         return Record(
@@ -181,7 +186,7 @@ class Builder:
             seconds=seconds,
         )
 
-    def _publish(self, step: Step, record: Record | None, staging: Path, keep_record: bool) -> None:
+    def _publish(self, step: Step, record: Record | None, staging: Path) -> None:
         """Put the outputs in place. Whenever this is interrupted there is no record, so the step runs again."""
         old = records.load(records.path_of(step))
         held = self.held
@@ -198,7 +203,7 @@ class Builder:
             self.digests.forget(path)
             if record and (digest := record.outputs[path]):
                 self.digests.put(path, digest)
-        if record and keep_record:
+        if record:
             records.save(record, records.path_of(step))
 
 

@@ -49,6 +49,11 @@ class Digests:
             self._existing[path] = os.path.exists(path)
         return self._existing[path]
 
+    def again(self, path: str, kind: str = "bytes") -> str | None:
+        """The digest of a file as it is now, whatever it was earlier in this run."""
+        self.forget(path)
+        return self.of(path, kind)
+
     def forget(self, path: str) -> None:
         """Look again at a file that this run has written."""
         for kind in _READERS:

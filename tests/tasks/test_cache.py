@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,21 @@ def test_a_run_trims(cached_project: Project) -> None:
     project.chain(3)
     project.doit()
     assert sum(blob.stat().st_size for blob in blobs(project)) <= 1 << 20
+
+
+def test_an_edit_between_looking_and_running_is_not_cached_under_the_old_name(cached_project: Project) -> None:
+    """The step waits for its turn while its input and its code change: what it makes is filed under what it read."""
+    project = cached_project
+    project.chain(2, pause="0.6")
+    first = project.start("s0")
+    time.sleep(0.4)
+    second = project.start()  # waits for the first, having looked at source.txt
+    time.sleep(0.3)
+    project.write("source.txt", "other")
+    first.communicate()
+    second.communicate()
+    project.doit()
+    assert project.read("out/1") == "<<other>>"
+    project.write("source.txt", "source")
+    project.doit()
+    assert project.read("out/1") == "<<source>>"

@@ -80,7 +80,8 @@ def test_an_input_edited_while_it_is_built(project: Project, name: str) -> None:
     process = project.start()
     time.sleep(0.7)
     project.write(name, "later" if name == "source.txt" else "def mark(text):\n    return f'[{text}]'\n")
-    process.communicate()
+    said, _ = process.communicate()
+    assert "what it was made from changed meanwhile" in said
     assert project.doit() == {"s0"}, "what was read is not what is there"
     assert project.read("out/0") == ("<later>" if name == "source.txt" else "[source]")
     assert project.doit() == set()
