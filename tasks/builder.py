@@ -100,7 +100,7 @@ class Builder:
             record = hit or self._record(step, inputs, staging, time.perf_counter() - begin)
             if any(signature(os.stat(path)) != was for path, was in before.items()):
                 record = None
-            self._publish(step, record, staging)
+            text += self._publish(step, record, staging)
             if record is None:
                 text += CHANGED
             elif self.cache and not hit:
@@ -186,13 +186,19 @@ class Builder:
             seconds=seconds,
         )
 
-    def _publish(self, step: Step, record: Record | None, staging: Path) -> None:
-        """Put the outputs in place. Whenever this is interrupted there is no record, so the step runs again."""
+    def _publish(self, step: Step, record: Record | None, staging: Path) -> str:
+        """Put the outputs in place. Whenever this is interrupted there is no record, so the step runs again.
+
+        Returns a sentence for each edited output that gave way.
+        """
+        said = ""
         old = records.load(records.path_of(step))
         held = self.held
         for path in step.outputs:
             if old and path not in held and self.digests.of(path) not in (None, old.outputs.get(path)):
-                shutil.copy2(path, _free_name(path))
+                saved = _free_name(path)
+                shutil.copy2(path, saved)
+                said += f"the edit of {path} is saved as {saved}; to build from it: cp {saved} {path} && doit keep {path}\n"
         Path(records.path_of(step)).unlink(missing_ok=True)
         for path in step.outputs:
             made = staging / Path(path).name
@@ -205,6 +211,7 @@ class Builder:
                 self.digests.put(path, digest)
         if record:
             records.save(record, records.path_of(step))
+        return said
 
 
 def _changed_since(path: str, began: int) -> bool:

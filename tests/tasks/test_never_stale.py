@@ -72,6 +72,7 @@ def test_an_artifact_that_is_not_as_it_was_made(chain: Project, text: str | None
     assert chain.read("out/1") == "<<source>>"
     saved = chain.root / "out/1.edited"
     assert (saved.read_text() if saved.exists() else None) == text, "an edit is never lost"
+    assert (text is None) != ("to build from it: cp out/1.edited out/1 && doit keep out/1" in chain.output)
 
 
 def test_a_second_edit_is_saved_under_a_second_name(chain: Project) -> None:
