@@ -66,11 +66,16 @@ class Forecast:
         return (HELD, f"{', '.join(held)} kept as edited") if held else (CURRENT, "")
 
 
-class Plan(DoitCmdBase):
-    doc_purpose = "what would run, and why"
-    doc_usage = "[TASK/TARGET...]"
+class Command(DoitCmdBase):
+    """A command without options of its own."""
+
     doc_description = None
     cmd_options = ()
+
+
+class Plan(Command):
+    doc_purpose = "what would run, and why"
+    doc_usage = "[TASK/TARGET...]"
 
     def _execute(self, pos_args: list[str] | None = None) -> int:
         control = TaskControl(self.task_list)
@@ -104,11 +109,9 @@ class Listing(List):
         super()._print_task(template, task, False, list_deps, tasks)
 
 
-class Keep(DoitCmdBase):
+class Keep(Command):
     doc_purpose = "hold an artifact as you edited it: later stages build from it"
     doc_usage = "FILE..."
-    doc_description = None
-    cmd_options = ()
     keep = True
 
     def _execute(self, pos_args: list[str] | None = None) -> int:
@@ -136,11 +139,9 @@ class Unkeep(Keep):
     keep = False
 
 
-class Forget(DoitCmdBase):
+class Forget(Command):
     doc_purpose = "forget that tasks succeeded: they are built again"
     doc_usage = "[TASK...]"
-    doc_description = None
-    cmd_options = ()
 
     def _execute(self, pos_args: list[str] | None = None) -> int:
         check_tasks_exist({task.name: task for task in self.task_list}, pos_args or [])
@@ -152,11 +153,9 @@ class Forget(DoitCmdBase):
         return 0
 
 
-class CacheCommand(DoitCmdBase):
+class CacheCommand(Command):
     doc_purpose = "the outputs of earlier builds: `stats` or `clear`"
     doc_usage = "stats|clear"
-    doc_description = None
-    cmd_options = ()
     name = "cache"
 
     def _execute(self, pos_args: list[str] | None = None) -> int:
@@ -173,11 +172,9 @@ class CacheCommand(DoitCmdBase):
         return 0
 
 
-class CriticalPath(DoitCmdBase):
+class CriticalPath(Command):
     doc_purpose = "the chain of tasks that took longest in the last run"
     doc_usage = ""
-    doc_description = None
-    cmd_options = ()
     name = "critical"
 
     def _execute(self, pos_args: list[str] | None = None) -> int:

@@ -68,7 +68,9 @@ def test_views_are_passed_without_a_copy(add_to: Function) -> None:
 
 
 def test_an_empty_array(add_to: Function) -> None:
-    add_to([np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.float32)])
+    memory = np.full((2, 3), 7, np.float32)
+    add_to([np.zeros((0, 3), np.float32)], [memory[:0]])
+    assert (memory == 7).all()
 
 
 def test_a_missing_function() -> None:
