@@ -56,6 +56,7 @@ class Digests:
 
     def forget(self, path: str) -> None:
         """Look again at a file that this run has written."""
+        self._existing.pop(path, None)
         for kind in _READERS:
             self._this_run.pop(f"{kind}:{path}", None)
 
@@ -86,6 +87,8 @@ class Digests:
             digest = _READERS[kind](path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:  # a directory, no permission: whoever needs it will say so
+            return f"unreadable: {error.strerror}"
         self._note(key, status, digest)
         return digest
 
@@ -93,6 +96,13 @@ class Digests:
         if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
             self._known[key] = (signature(status), digest)
             self._changed = True
+
+
+def kind_of(path: str) -> str:
+    """What counts of a source file of the project, by its name; artifacts count by their bytes."""
+    if path.endswith(".py"):
+        return "lines" if path.startswith("model/") else "code"
+    return "cpp" if path.endswith((".cpp", ".h")) else "bytes"
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -140,6 +150,7 @@ _READERS: dict[str, Callable[[str], str]] = {
 
 def _load(store: Path) -> dict[str, tuple[Signature, str]]:
     try:
-        return json.loads(store.read_text())
-    except (FileNotFoundError, ValueError):
+        known = json.loads(store.read_text())
+    except (OSError, ValueError):
         return {}
+    return known if isinstance(known, dict) else {}

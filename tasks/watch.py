@@ -15,7 +15,10 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
-MACHINE = ("/proc/", "/sys/", "/dev/", "/etc/")  # the machine's state, not a build's input
+from tasks.digests import kind_of
+
+MACHINE = ("/proc/", "/sys/", "/etc/", "/dev/null", "/dev/urandom", "/dev/random")  # its state, not a build's input
+TOOLS = {".git", ".venv"}  # folders of the project that are not its own
 # Where things are and how a terminal looks: programs count by what their name finds, files by what they hold.
 NEUTRAL = {"PATH", "HOME", "PWD", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "TERM", "VIRTUAL_ENV", "PYTHONPATH"}
 
@@ -40,7 +43,7 @@ class Watch:
     """Begins watching when it is made; `uses` tells."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
+        self._root = root.absolute()
         self._read: set[str] = set()
         self._written: set[str] = set()
         self._programs: set[str] = set()
@@ -53,10 +56,10 @@ class Watch:
         """What was used so far, and the files in `also`."""
         variables = {name: value for name, value in self._variables.items() if name not in NEUTRAL}
         uses = Uses(programs={name: shutil.which(name) for name in self._programs}, variables=variables)
-        site = Path(sysconfig.get_path("purelib")).resolve()
+        site = Path(sysconfig.get_path("purelib"))
         tops = set()
         read = {*self._read, *_module_files(), *map(str, also), *filter(None, uses.programs.values())}
-        for path in {Path(p).resolve() for p in read} - {Path(p).resolve() for p in self._written}:
+        for path in {_absolute(p) for p in read} - {_absolute(p) for p in self._written}:
             if path.is_relative_to(site):
                 tops.add(path.relative_to(site).parts[0])
             elif path.is_relative_to(self._root):
@@ -82,18 +85,15 @@ class Watch:
         return {path for path in paths if not (self._root / path).exists()}
 
     def _add_project_file(self, files: dict[str, str], path: Path) -> None:
-        """A Python file counts by its code; where its lines end up in artifacts, by these too."""
         relative = path.relative_to(self._root)
-        if relative.parts[0].startswith(".") or "__pycache__" in relative.parts or not path.is_file():
-            return
-        kinds = {".py": "lines" if relative.parts[0] == "model" else "code", ".cpp": "cpp", ".h": "cpp"}
-        files[str(relative)] = kinds.get(relative.suffix, "bytes")
+        if relative.parts[0] not in TOOLS and "__pycache__" not in relative.parts and path.is_file():
+            files[str(relative)] = kind_of(str(relative))
 
     def _heed(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[0], str):
-            mode, flags = arguments[1], arguments[2] or 0
-            writes = set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)
-            (self._written if writes else self._read).add(arguments[0])
+            mode, flags = arguments[1] or "", arguments[2] or 0
+            makes = set(mode) & set("wax") or flags & (os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            (self._written if makes else self._read).add(arguments[0])
         elif event == "import":
             self._imports.add(arguments[0])
         elif event == "subprocess.Popen" and arguments[0]:
@@ -115,6 +115,10 @@ def _watched(environment: type, seen: dict[str, str | None]) -> type:
                 if isinstance(name, str) and name != passing:
                     seen.setdefault(name, value)
 
+        def __setitem__(self, name: str, value: str) -> None:
+            seen.setdefault(name, self.get(name))  # what it reads from now on is its own
+            super().__setitem__(name, value)
+
         def __iter__(self) -> Iterator[str]:
             nonlocal passing
             for name in super().__iter__():
@@ -123,6 +127,11 @@ def _watched(environment: type, seen: dict[str, str | None]) -> type:
             passing = ""
 
     return Watched
+
+
+def _absolute(path: str) -> Path:
+    """As it was asked for: a link counts by what it leads to at the time."""
+    return Path(os.path.abspath(path))
 
 
 def _module_files() -> list[str]:
