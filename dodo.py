@@ -11,12 +11,14 @@ from tasks.builder import Builder
 from tasks.cache import Cache, default_store
 from tasks.checks import check_tasks
 from tasks.database import Known
-from tasks.reporter import Reporter
+from tasks.reporter import Reporter, interrupted
 from tasks.run import run_tasks
 from tasks.settings import default_tasks, from_command_line
 
 SETTINGS = from_command_line()
 BUILDER = Builder(SETTINGS.folder, Cache(default_store()) if SETTINGS.cache else None)
+
+sys.excepthook = interrupted
 
 DOIT_CONFIG = {
     "default_tasks": default_tasks(sys.argv[1:]),

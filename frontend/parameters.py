@@ -12,6 +12,10 @@ from frontend.graph import BYTES, Parameter, TensorType
 ALIGNMENT = 64  # bytes: a cache line, and a 512-bit vector
 
 
+class BadData(Exception):
+    """A data file that is not what its graph says."""
+
+
 def offsets(types: Iterable[TensorType]) -> tuple[list[int], int]:
     """Where each tensor begins in a data file, in bytes, and the file's size."""
     starts, end = [], 0
@@ -25,7 +29,7 @@ def read(path: Path, types: Sequence[TensorType]) -> list[np.ndarray]:
     """The tensors of a data file, mapped, as unsigned integers of their elements' width."""
     starts, size = offsets(types)
     if path.stat().st_size != size:
-        raise ValueError(f"{path}: {path.stat().st_size} bytes, expected {size}; rebuild it with `doit frontend`")
+        raise BadData(f"{path}: {path.stat().st_size} bytes, expected {size}; rebuild it with `doit frontend`")
     data = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
     return [
         data[start : start + t.nbytes].view(f"u{BYTES[t.dtype]}").reshape(t.shape)

@@ -13,8 +13,18 @@ def save(graph: Graph, path: Path) -> None:
     path.write_text(json.dumps(_plain(graph.__dict__), indent=1))
 
 
+class BadGraph(Exception):
+    """A file that holds no graph: which, and why not."""
+
+
 def load(path: Path) -> Graph:
-    data = json.loads(path.read_text())
+    try:
+        return _graph(json.loads(path.read_text()))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadGraph(f"{path} holds no graph: {type(error).__name__}: {error}; `doit forget` and build it again") from error
+
+
+def _graph(data: dict[str, Any]) -> Graph:
     return Graph(
         name=data["name"],
         parameters=[Parameter(**{**p, "type": _type(p["type"])}) for p in data["parameters"]],

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from passes import pipelines, targets
 from passes.mlir import ir
-from passes.translate import to_llvm_ir
 
 
 class BadModule(Exception):
@@ -26,6 +24,8 @@ def write(module: ir.Module, path: Path) -> None:
 
 def run_pipeline(inputs: list[Path], outputs: list[Path], pipeline: str, target: str) -> None:
     """One module through one pipeline."""
+    from passes import pipelines, targets  # here, so that an edited pass does not make translation run again
+
     module = read(inputs[0])
     pipelines.run(module, pipeline, targets.find(target))
     write(module, outputs[0])
@@ -33,4 +33,6 @@ def run_pipeline(inputs: list[Path], outputs: list[Path], pipeline: str, target:
 
 def translate(inputs: list[Path], outputs: list[Path]) -> None:
     """One lowered module to LLVM IR."""
+    from passes.translate import to_llvm_ir
+
     outputs[0].write_text(to_llvm_ir(read(inputs[0])))

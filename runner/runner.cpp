@@ -37,8 +37,8 @@ std::size_t total(const std::vector<TensorType> &types) {
 /// The descriptors of a call, and the memory of its outputs.
 class Call {
  public:
-  Call(char *parameters, char *inputs) : outputs_(allocate(total(signature::outputs))) {
-    std::memset(outputs_.get(), 0xff, total(signature::outputs));  // NaN: an element that nobody writes is found
+  Call(char *parameters, char *inputs, const char *expected) : outputs_(allocate(total(signature::outputs))) {
+    spoil(expected);
     TensorType bytes{"parameters", DType::i8, {static_cast<std::int64_t>(signature::parameter_bytes)}};
     descriptors_.push_back(descriptor(bytes, parameters));
     add(signature::inputs, inputs);
@@ -49,6 +49,13 @@ class Call {
   const char *outputs() const { return outputs_.get(); }
 
  private:
+  /// Let an element that nobody writes be found: NaN, and for integers every bit other than it should be.
+  void spoil(const char *expected) {
+    char *output = outputs_.get();
+    for (auto &type : signature::outputs)
+      for (std::size_t i = 0; i < padded(type.bytes()); ++i, ++expected)
+        *output++ = is_integer(type.dtype) ? static_cast<char>(~*expected) : '\xff';
+  }
   void add(const std::vector<TensorType> &types, char *data) {
     for (auto &type : types) {
       descriptors_.push_back(descriptor(type, data));
@@ -149,7 +156,7 @@ int main(int count, char **arguments) {
   Mapped parameters(options.data + "/arg0.data", signature::parameter_bytes);
   Mapped inputs(options.data + "/inputs.data", total(signature::inputs));
   Mapped expected(options.data + "/expected.data", total(signature::outputs));
-  Call call(parameters.data(), inputs.data());
+  Call call(parameters.data(), inputs.data(), expected.data());
   call();
   Figures figures{};
   verify(call.outputs(), expected.data(), figures.errors);

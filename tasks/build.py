@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from doit.action import BaseAction
@@ -54,7 +56,9 @@ class Build(BaseAction):
         except StepFailed as error:
             return TaskFailed(str(error))
         except OSError as error:
-            return TaskFailed(f"{error.filename or self.builder.folder}: {error.strerror}")
+            return TaskFailed(f"{error.filename or self.builder.folder}: {error.strerror or error}")
+        except Exception:  # in a thread of doit's it would end the run
+            return TaskFailed(traceback.format_exc())
         return None
 
     def __str__(self) -> str:
@@ -64,13 +68,16 @@ class Build(BaseAction):
 class Measure(BaseAction):
     """doit's action of a command that times something, or talks to the terminal: nothing is built meanwhile."""
 
-    def __init__(self, command: list[str], builder: Builder) -> None:
+    def __init__(self, command: list[str], builder: Builder, makes: str = "") -> None:
         self.command = command
         self.builder = builder
+        self.makes = makes
         self.out = self.err = self.result = None
         self.values: dict[str, Any] = {}
 
     def execute(self, out: Any = None, err: Any = None) -> TaskFailed | None:
+        if self.makes:
+            Path(self.makes).unlink(missing_ok=True)  # figures of an earlier run say nothing of this one
         with self.builder.alone():
             sys.stdout.flush()
             status = subprocess.run(self.command, check=False).returncode

@@ -20,7 +20,7 @@ from typing import IO
 
 from tasks import records
 from tasks.cache import Cache
-from tasks.digests import Digests, signature
+from tasks.digests import Digests, kind_of, signature
 from tasks.records import Record
 from tasks.steps import Step
 
@@ -90,7 +90,7 @@ class Builder:
             return Outcome("already")
         begin = time.perf_counter()
         before = {path: signature(os.stat(path)) for path in step.inputs}
-        inputs = {path: self.digests.again(path) for path in step.inputs}
+        inputs = {path: self.digests.again(path, kind_of(path)) for path in step.inputs}
         staging = self.state / "staging" / step.name.replace(":", "-")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
@@ -123,9 +123,10 @@ class Builder:
     def held(self) -> dict[str, str]:
         """The artifacts that somebody keeps as they edited them, with the time of that."""
         try:
-            return json.loads((self.state / "held.json").read_text())
-        except (FileNotFoundError, ValueError):
+            held = json.loads((self.state / "held.json").read_text())
+        except (OSError, ValueError):
             return {}
+        return held if isinstance(held, dict) else {}
 
     def hold(self, path: str, keep: bool) -> None:
         if keep:
@@ -180,9 +181,9 @@ class Builder:
             outputs={path: self.digests.of(str(staging / Path(path).name)) for path in step.outputs},
             used=used,
             absent=uses["absent"],
-            packages={name: self.digests.of(records.package_path(name), "record") for name in uses["packages"]},
+            packages={name: self.digests.again(records.package_path(name), "record") for name in uses["packages"]},
             programs=uses["programs"],
-            variables=uses["variables"] | {name: os.environ.get(name) for name in step.variables},
+            variables=uses["variables"] | {name: os.environ.get(name) for name in (*step.variables, "PYTHONPATH")},
             seconds=seconds,
         )
 
@@ -195,7 +196,9 @@ class Builder:
         old = records.load(records.path_of(step))
         held = self.held
         for path in step.outputs:
-            if old and path not in held and self.digests.of(path) not in (None, old.outputs.get(path)):
+            if path in held and not os.path.exists(path):
+                self.hold(path, False)  # what was held is gone
+            if old and path in old.outputs and path not in held and self.digests.of(path) not in (None, old.outputs[path]):
                 saved = _free_name(path)
                 shutil.copy2(path, saved)
                 said += f"the edit of {path} is saved as {saved}; to build from it: cp {saved} {path} && doit keep {path}\n"

@@ -6,6 +6,7 @@ what that run used; the one whose used files, packages, programs and variables a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -76,7 +77,7 @@ class Cache:
 
     def _candidates(self, key: str) -> list[Record]:
         try:
-            return [Record(**entry) for entry in json.loads(self._store.entry(key) or "[]")]
+            return [records.record_of(entry) for entry in json.loads(self._store.entry(key) or "[]")]
         except (ValueError, TypeError):
             return []
 
@@ -94,7 +95,7 @@ class FolderStore:
     def entry(self, key: str) -> bytes | None:
         try:
             return self._used(self._path("ac", key)).read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
 
     def put_entry(self, key: str, data: bytes) -> None:
@@ -108,7 +109,7 @@ class FolderStore:
                 self._used(path)
                 return True
             path.unlink(missing_ok=True)
-        except FileNotFoundError:
+        except OSError:
             pass
         to.unlink(missing_ok=True)
         return False
@@ -134,15 +135,14 @@ class FolderStore:
         """Remove what was used longest ago until the rest is within the limit."""
         known = []
         for path in self.files():
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 known.append((path.stat(), path))
-            except FileNotFoundError:
-                continue
         size = sum(status.st_size for status, _ in known)
         for status, path in sorted(known, key=lambda pair: pair[0].st_mtime_ns):
             if size <= self.limit:
                 break
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
             size -= status.st_size
 
     def clear(self) -> None:
@@ -152,7 +152,8 @@ class FolderStore:
         return self.root / kind / name[:2] / name
 
     def _used(self, path: Path) -> Path:
-        os.utime(path)
+        with contextlib.suppress(OSError):  # a store that is only read
+            os.utime(path)
         return path
 
     def _write(self, path: Path, fill: Callable[[Path], object]) -> None:

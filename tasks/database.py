@@ -5,6 +5,7 @@ What remains is `doit ignore`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -26,8 +27,8 @@ class Records:
         self.name = name
         self._file = Path(name)
         self._ignored: dict[str, Any] = {}
-        if self._file.exists():
-            self._ignored = json.loads(self._file.read_text())
+        with contextlib.suppress(OSError, ValueError):
+            self._ignored = dict(json.loads(self._file.read_text()))
 
     def get(self, task: str, dependency: str) -> Any:
         """A file's state is known to `tasks.builder`, not here."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("model")
+RESERVED = {"model", "build", "target", "cache", "threads", "iterations", "warmup"}  # words that are not a model's
 
 
 NEEDS = "a model file has a dataclass Config with plain defaults, a number TOLERANCE, build(config) and inputs(config)"
@@ -42,7 +43,7 @@ def find(name: str) -> Model:
         raise UnknownModel(f"no model {name!r}{hint} {FOLDER}/ has: {', '.join(names())}; add {path} for another")
     try:
         return _read(name, path)
-    except (SyntaxError, ValueError, KeyError) as error:
+    except (SyntaxError, ValueError, KeyError, TypeError) as error:
         raise UnknownModel(f"{path}: {NEEDS} ({error})") from error
 
 
@@ -50,11 +51,16 @@ def _read(name: str, path: Path) -> Model:
     tree = ast.parse(path.read_text(), str(path))
     constants = _assigned(tree.body)
     (config,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Config"]
+    settings = {field: ast.literal_eval(value) for field, value in _assigned(config.body).items()}
+    if odd := [field for field, value in settings.items() if type(value) not in (bool, int, float, str)]:
+        raise ValueError(f"Config.{odd[0]} is no bool, int, float or str")
+    if taken := sorted(RESERVED & set(settings)):
+        raise ValueError(f"Config.{taken[0]}: doit takes {taken[0]}= itself")
     return Model(
         name=name,
         path=path,
         purpose=(ast.get_docstring(tree) or name).splitlines()[0],
-        settings={field: ast.literal_eval(value) for field, value in _assigned(config.body).items()},
+        settings=settings,
         tolerance=float(ast.literal_eval(constants["TOLERANCE"])),
         runner=ast.literal_eval(constants["RUNNER"]) if "RUNNER" in constants else f"{name}-runner",
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 def onestep(
     inputs: list[Path], outputs: list[Path], model: str, tolerance: str, target: str, openmp: str, **settings: str
 ) -> list[Path]:
-    """A model file to the object files of its two modules and the executable. Returns what the C++ compiler read."""
-    from frontend.capture.model import configure, graph_of
+    """A model file to the object files of its two modules and the executable. Returns what C++ code read."""
+    from frontend.capture.model import configure, files_of, graph_of
     from frontend.emit import emit_graph
     from runner.link import compile_runner, link
 
@@ -26,7 +26,7 @@ def onestep(
         for part, output in ((emitted.forward, forward_o), (emitted.subgraph0, subgraph_o)):
             output.write_bytes(_object(part, target, output.name))
         headers = compiled.result()
-        return headers + link([runner_o, forward_o, subgraph_o], [executable], openmp)
+        return files_of(module) + headers + link([runner_o, forward_o, subgraph_o], [executable], openmp)
 
 
 def _object(module: object, target: str, name: str) -> bytes:

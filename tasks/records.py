@@ -12,8 +12,9 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from tasks.digests import Digests
+from tasks.digests import Digests, kind_of
 from tasks.steps import Step
 
 FOLDER = ".state"  # in the build folder
@@ -39,6 +40,9 @@ class Record:
     seconds: float = 0.0
 
 
+_KINDS = {"absent": list} | dict.fromkeys(("options", "inputs", "outputs", "used", "packages", "programs", "variables"), dict)
+
+
 def path_of(step: Step) -> str:
     return f"{step.folder}/{FOLDER}/{step.name.replace(':', '-')}.json"
 
@@ -47,9 +51,18 @@ def load(path: str) -> Record | None:
     """The record, or None where there is none that can be read."""
     try:
         with open(path) as file:
-            return Record(**json.loads(file.read()))
-    except (FileNotFoundError, ValueError, TypeError):
+            return record_of(json.loads(file.read()))
+    except (OSError, ValueError, TypeError):
         return None
+
+
+def record_of(plain: Any) -> Record:
+    """Raises TypeError or ValueError for what is not a record."""
+    record = Record(**plain)
+    for name, kind in _KINDS.items():
+        if not isinstance(getattr(record, name), kind):
+            raise TypeError(f"{name}: expected {kind.__name__}")
+    return record
 
 
 def save(record: Record, path: str) -> None:
@@ -124,7 +137,7 @@ def _files_difference(record: Record, step: Step, digests: Digests, unsettled: C
     if list(record.inputs) != step.inputs or list(record.outputs) != step.outputs:
         return "it takes or makes other files now"
     for path, digest in record.inputs.items():
-        now = digests.of(path)
+        now = digests.of(path, kind_of(path))
         if now != digest and path not in unsettled:
             return f"{path} {'changed' if now else 'is missing'}"
     return None
@@ -144,10 +157,9 @@ def _outputs_difference(record: Record, step: Step, digests: Digests, held: Coll
 def machine() -> str:
     """The interpreter and the processor."""
     cpuinfo = Path("/proc/cpuinfo")
-    flags = (
-        next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "") if cpuinfo.exists() else ""
-    )
-    return hashlib.sha256(f"{sys.version} {sys.platform} {flags}".encode()).hexdigest()
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    processor = sorted({line for line in lines if line.startswith(("flags", "model", "cpu family", "stepping"))})
+    return hashlib.sha256("\n".join([sys.version, sys.platform, *processor]).encode()).hexdigest()
 
 
 @cache

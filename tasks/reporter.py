@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -93,7 +94,8 @@ class Reporter(ConsoleReporter):
         self._done.set()
         self._erase()
         if self._trace.events:
-            self._trace.write(self.builder.state / "trace.json")
+            with contextlib.suppress(OSError):
+                self._trace.write(self.builder.state / "trace.json")
         seconds = time.perf_counter() - self._begin
         counts = ", ".join(f"{count} {what}" for what, count in self._counts.items() if count)
         if counts:
@@ -135,6 +137,14 @@ class Reporter(ConsoleReporter):
         if self._shown:
             self.write("\r\x1b[K")
             self._shown = False
+
+
+def interrupted(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """An excepthook that has one line for Ctrl-C; what was finished is noted already."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("\ninterrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _is_step(task: Any) -> bool:

@@ -24,7 +24,7 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield _always(
         "run",
         "run the staged executable: verify every output element against PyTorch, time it, write run.json",
-        Measure([staged, "--json", run_json, *counts], builder),
+        Measure([staged, "--json", run_json, *counts], builder, run_json),
         [staged, *data],
         run_json,
     )
@@ -32,7 +32,9 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
         "verify",
         "the staged and the one-step executable against PyTorch, and against each other bit by bit",
         Measure(
-            _python("tasks.stage", "runner.check:check", "--in", staged, onestep, str(folder), "--out", verify_json), builder
+            _python("tasks.stage", "runner.check:check", "--in", staged, onestep, str(folder), "--out", verify_json),
+            builder,
+            verify_json,
         ),
         [staged, onestep, *data],
         verify_json,
@@ -40,7 +42,7 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield _always(
         "bench",
         "the staged executable and PyTorch eager in turns, with the same threads; writes bench.json",
-        Measure(_python("tasks.bench", staged, model.name, bench_json, *counts, "--set", *overrides), builder),
+        Measure(_python("tasks.bench", staged, model.name, bench_json, *counts, "--set", *overrides), builder, bench_json),
         [staged, *data],
         bench_json,
     )

@@ -72,7 +72,13 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, Path(root), cache, given)
+    return Settings(model, overrides, run, target, _folder(root), cache, given)
+
+
+def _folder(text: str) -> Path:
+    """One name for a folder, however it was given: records and edits belong to it."""
+    path = Path(os.path.abspath(text))
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _switch(name: str, text: str) -> bool:
@@ -84,9 +90,11 @@ def _switch(name: str, text: str) -> bool:
 def _value(name: str, text: str, default: Any, least: int | None) -> Any:
     """`text` as a value of the default's type; whole numbers, but for a seed, are sizes and counts."""
     try:
-        value = {"True": True, "False": False}[text] if isinstance(default, bool) else type(default)(text)
+        value: Any = {"True": True, "False": False}[text] if isinstance(default, bool) else type(default)(text)
     except (ValueError, KeyError):
         raise InvalidCommand(f"{name}={text}: expected a value like {default}") from None
+    if isinstance(value, str) and "/" in value:
+        raise InvalidCommand(f"{name}={text}: expected no slash, it names the build folder")
     if isinstance(default, int) and not isinstance(default, bool) and least is not None and value < least:
         raise InvalidCommand(f"{name}={text}: expected a whole number from {least}")
     return value

@@ -92,7 +92,7 @@ def _known(error: Exception) -> bool:
 def _sentence(error: Exception, outputs: list[Path]) -> str:
     """A write that fails does not say of which file: then it is one of the outputs."""
     if isinstance(error, OSError) and type(error).__module__ == "builtins":
-        return f"{error.filename or ', '.join(map(str, outputs))}: {error.strerror}"
+        return f"{error.filename or ', '.join(map(str, outputs))}: {error.strerror}" if error.strerror else str(error)
     return str(error)
 
 

@@ -9,6 +9,7 @@ from tasks.settings import Settings
 
 PARTS = ("forward", "subgraph0")
 DATA = ("arg0.data", "inputs.data", "expected.data")
+COMPILER = ("CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")  # that g++ reads
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY")  # change the last bits of PyTorch's answers
 
 
@@ -113,6 +114,7 @@ def _executables(settings: Settings) -> list[Stage]:
             "runner.link:compile_runner",
             ("signature.h",),
             (compiled,),
+            variables=COMPILER,
         ),
         Stage(
             "executable",
@@ -122,6 +124,7 @@ def _executables(settings: Settings) -> list[Stage]:
             (compiled, *(f"{part}.o" for part in PARTS)),
             (f"{model.runner}-staged",),
             openmp,
+            COMPILER,
         ),
         Stage(
             "onestep",
@@ -131,6 +134,6 @@ def _executables(settings: Settings) -> list[Stage]:
             (path,),
             (*(f"{part}-onestep.o" for part in PARTS), model.runner),
             {"model": model.name, "tolerance": str(model.tolerance), "target": settings.target, **openmp, **settings.overrides},
-            THREADS,
+            (*THREADS, *COMPILER),
         ),
     ]

@@ -65,8 +65,16 @@ def _bytes(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 
-def capture(inputs: list[Path], outputs: list[Path], model: str, **settings: str) -> None:
-    """The build stage: a model file to its graph, its weights, its sample inputs and what eager PyTorch answers to them."""
+def files_of(model: ModuleType) -> list[Path]:
+    """What the model reads by C++ code, where nobody sees it: it names these files itself."""
+    return [Path(name) for name in getattr(model, "FILES", ())]
+
+
+def capture(inputs: list[Path], outputs: list[Path], model: str, **settings: str) -> list[Path]:
+    """The build stage: a model file to its graph, its weights, its sample inputs and what eager PyTorch answers to them.
+
+    Returns the model's FILES.
+    """
     graph_json, weights, sample_inputs, expected = outputs
     module = importlib.import_module(f"model.{model}")
     sampled = sample(module, configure(module, settings))
@@ -74,3 +82,4 @@ def capture(inputs: list[Path], outputs: list[Path], model: str, **settings: str
     parameters.write(weights, sampled.weights)
     parameters.write(sample_inputs, sampled.inputs)
     parameters.write(expected, sampled.expected)
+    return files_of(module)

@@ -177,6 +177,30 @@ def test_keep_and_unkeep(project: Project) -> None:
     assert project.read("out/1.edited") == "mine"
 
 
+def test_clean_ends_a_hold(project: Project) -> None:
+    project.chain(2)
+    project.doit()
+    project.write("out/0", "mine")
+    project.doit("keep", "out/0")
+    project.doit("clean")
+    assert project.doit() == {"s0", "s1"}
+    project.write("source.txt", "other")
+    assert project.doit() == {"s0", "s1"} and project.read("out/1") == "<<other>>", "what was held is gone"
+
+
+def test_an_edit_before_a_step_begins_and_taken_back_after(project: Project) -> None:
+    """The step ran on what was there for a moment: that must not pass for what is there now."""
+    project.chain(2, pause="0.5")
+    process = project.start("-n", "1")
+    assert wait_for((project.root / "out/.state/s0.json").exists)
+    time.sleep(0.02)
+    project.write("helper.py", "def mark(text):\n    return f'[{text}]'\n")
+    process.communicate()
+    project.write("helper.py", "def mark(text):\n    return f'<{text}>'\n")
+    project.doit()
+    assert project.read("out/1") == "<<source>>"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

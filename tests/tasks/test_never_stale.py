@@ -151,6 +151,53 @@ def test_a_package_that_hides_a_module(looking: Project) -> None:
     assert looking.doit() == {"look"} and "helper/__init__.py appeared" in looking.output
 
 
+def test_a_link_that_leads_elsewhere(looking: Project) -> None:
+    (looking.root / "table.txt").rename(looking.root / "one.txt")
+    looking.write("two.txt", "7 8 9")
+    (looking.root / "table.txt").symlink_to("one.txt")
+    assert looking.doit() == set(), "the same bytes"
+    (looking.root / "table.txt").unlink()
+    (looking.root / "table.txt").symlink_to("two.txt")
+    assert looking.doit() == {"look"} and looking.read("out/seen") == "none 7 8 9 hello slow"
+
+
+def test_a_file_opened_for_update_is_read(project: Project) -> None:
+    project.write("table.txt", "1")
+    project.write("stages.py", "def go(inputs, outputs):\n    outputs[0].write_text(open('table.txt', 'r+').read())\n")
+    project.steps({"name": "go", "run": "stages:go", "inputs": ["./source.txt"], "outputs": ["out/x"]})
+    project.doit()
+    project.write("table.txt", "2")
+    assert project.doit() == {"go"} and project.read("out/x") == "2"
+
+
+def test_a_variable_that_the_step_sets_itself(project: Project) -> None:
+    project.write(
+        "stages.py",
+        "import os\ndef go(inputs, outputs):\n    os.environ['MINE'] = '1'\n    outputs[0].write_text(os.environ['MINE'])\n",
+    )
+    project.steps({"name": "go", "run": "stages:go", "inputs": ["./source.txt"], "outputs": ["out/x"]})
+    assert project.doit() == {"go"}
+    assert project.doit() == set()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"run": 1}', '{"used": null}'])
+def test_damaged_state(chain: Project, text: str) -> None:
+    for path in (chain.root / "out/.state").glob("*.json"):
+        path.write_text(text)
+    for name in ("held", "ignored", "digests"):
+        chain.write(f"out/.state/{name}.json", text)
+    assert chain.doit() == {"s0", "s1", "s2"}, "what cannot be read is not believed"
+    assert "Traceback" not in chain.output
+    assert chain.doit() == set()
+
+
+def test_a_folder_in_an_artifacts_place(chain: Project) -> None:
+    (chain.root / "out/1").unlink()
+    (chain.root / "out/1").mkdir()
+    chain.doit(status=2)
+    assert "out/1: Is a directory" in chain.output and "Traceback" not in chain.output
+
+
 def test_a_file_that_nobody_uses(looking: Project) -> None:
     looking.write("unused.py", "")
     looking.write("notes.txt", "")
