@@ -29,11 +29,11 @@ STEPS = {
     "onestep": "tasks.onestep:onestep",
 }
 # What a step imports once it runs, named here by hand: the measure must not ask the machinery that it measures.
-PIPELINE = ["passes.pipelines", "passes.targets"]
+PIPELINE = ("passes.pipelines", "passes.targets")
 WHILE_RUNNING = {
     "frontend:capture": ["model.mlp"],
     **dict.fromkeys(("midend:forward", "midend:subgraph0", "backend:forward", "backend:subgraph0"), PIPELINE),
-    **dict.fromkeys(("codegen:forward.ll", "codegen:subgraph0.ll"), ["passes.translate"]),
+    **dict.fromkeys(("codegen:forward.ll", "codegen:subgraph0.ll"), ("passes.translate",)),
     "onestep": [
         *("model.mlp", "frontend.capture.model", "frontend.emit", "runner.link", "runner.objects", "passes.translate"),
         *PIPELINE,
