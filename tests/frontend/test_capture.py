@@ -288,3 +288,14 @@ def test_verbose_prints_or_writes_the_graph(tmp_path: Path, capsys: pytest.Captu
     assert (tmp_path / "graph.log").read_text() == printed.rstrip("\n") + "\n"
     DynamoCompiler().importer(foo, torch.ones(2), torch.ones(2))
     assert capsys.readouterr().out == ""
+
+
+def test_a_model_names_the_files_that_nobody_sees_it_read() -> None:
+    from types import ModuleType
+
+    from frontend.capture.model import files_of
+
+    silent, naming = ModuleType("silent"), ModuleType("naming")
+    naming.FILES = ("weights.bin", "table.bin")  # type: ignore[attr-defined]
+    assert files_of(silent) == []
+    assert [str(path) for path in files_of(naming)] == ["weights.bin", "table.bin"]
