@@ -1,14 +1,13 @@
-"""ATen to the math dialect: elementwise functions that TOSA lacks, or lacks for the element type."""
+"""Functions that the math dialect has, or that are one line of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.math.registry import ops_registry
 from frontend.ops.values import cast, elementwise, is_float, number, operand, ranked
-from frontend.registry import DECLINED, Registry
+from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math
-
-ops_registry = Registry("math")
 
 
 def _expm1(x: ir.Value) -> ir.Value:

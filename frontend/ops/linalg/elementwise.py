@@ -1,29 +1,21 @@
-"""ATen to Linalg: what TOSA has no operator for, or not for the element type; and products with packed weights."""
+"""Arithmetic, comparisons, logic and conversions on each element."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
+from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.values import (
     cast,
     convert,
     element_type,
     elementwise,
-    empty,
-    generic,
     is_float,
     number,
     operand,
     ranked,
-    reshape,
-    with_shape,
 )  # fmt: skip
-from frontend.registry import DECLINED, Registry
-from passes.mlir import arith, ir, linalg, tensor
-
-ops_registry = Registry("linalg")
+from passes.mlir import arith, ir, linalg
 
 _FLOAT = arith.CmpFPredicate
 _INTEGER = arith.CmpIPredicate
@@ -116,7 +108,7 @@ _SCALARS = {
 }
 
 
-def _scalar(name: str, x: ir.Value, y: ir.Value) -> ir.Value:
+def scalar(name: str, x: ir.Value, y: ir.Value) -> ir.Value:
     on_float, on_integer, on_bool = _SCALARS[name]
     return (on_float if is_float(x.type) else on_bool if x.type == element_type("i1") else on_integer)(x, y)
 
@@ -130,8 +122,8 @@ for _name in _SCALARS:
 
         def body(x: ir.Value, y: ir.Value) -> ir.Value:
             if alpha != 1:
-                y = _scalar("mul", y, arith.constant(element, number(element, alpha)))
-            return _scalar(_name, x, y)
+                y = scalar("mul", y, arith.constant(element, number(element, alpha)))
+            return scalar(_name, x, y)
 
         return elementwise(type_, [operand(v, element, type_.rank) for v in (self, other)], body)
 
@@ -141,45 +133,6 @@ def neg(out: ir.Type, self: ir.Value) -> ir.Value:
     if is_float(ranked(out).element_type):
         return elementwise(ranked(out), [self], arith.negf)
     return _arithmetic(out, 0, self, _name="sub")
-
-
-def _reduced(name: str, out: ir.RankedTensorType, self: ir.Value, dim: Any, start: Any) -> ir.Value:
-    """`self` combined over dimensions, all of them when `dim` is empty; 16-bit floats are kept as f32 on the way."""
-    shape, element = ranked(self).shape, out.element_type
-    axes = {d % max(len(shape), 1) for d in dim or range(len(shape))}
-    kept = [axis for axis in range(len(shape)) if axis not in axes]
-    wide = element_type("f32") if is_float(element) and element.width == 16 else element
-    result = ir.RankedTensorType.get([shape[axis] for axis in kept], wide)
-    value = generic(
-        result,
-        [self],
-        linalg.fill(arith.constant(wide, number(wide, start)), outs=[empty(result)]),
-        [ir.AffineMap.get_identity(len(shape)), ir.AffineMap.get(len(shape), 0, [ir.AffineDimExpr.get(d) for d in kept])],
-        ["parallel" if axis in kept else "reduction" for axis in range(len(shape))],
-        lambda x, so_far: _scalar(name, so_far, convert(x, wide)),
-    )
-    return cast(reshape(value, out.shape), element)
-
-
-@ops_registry.lowers("aten.sum.dim_IntList")
-def sum_(out: ir.Type, self: ir.Value, dim: Any, keepdim: bool = False, dtype: Any = None) -> ir.Value:
-    return _reduced("add", ranked(out), self, dim, 0)
-
-
-@ops_registry.lowers("aten.mean.dim", "aten.mean.default")
-def mean(out: ir.Type, self: ir.Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> ir.Value:
-    type_ = ranked(out)
-    wide = element_type("f64" if type_.element_type == element_type("f64") else "f32")
-    total = _reduced("add", ir.RankedTensorType.get(type_.shape, wide), self, dim, 0)
-    count = math.prod(ranked(self).shape) // math.prod(type_.shape)
-    return cast(div(total.type, total, count), type_.element_type)
-
-
-@ops_registry.lowers("aten.amax.default")
-def amax(out: ir.Type, self: ir.Value, dim: Sequence[int] = (), keepdim: bool = False) -> ir.Value:
-    element = ranked(out).element_type
-    lowest = float("-inf") if is_float(element) else -(1 << element.width >> 1) if element.width > 1 else 0
-    return _reduced("maximum", ranked(out), self, dim, lowest)
 
 
 @ops_registry.lowers("aten.div.Tensor")
@@ -210,55 +163,3 @@ def bitwise_not(out: ir.Type, self: ir.Value) -> ir.Value:
 @ops_registry.lowers("aten.logical_not.default")
 def logical_not(out: ir.Type, self: ir.Value) -> ir.Value:
     return bitwise_not(out, cast(self, element_type("i1")))
-
-
-@ops_registry.lowers("sluice.linear")
-def linear(out: ir.Type, input: ir.Value, weight: ir.Value, bias: ir.Value | None) -> Any:
-    """input [m, k] times weight [panels, k, width] (see `frontend.parameters`) plus bias [n]: [m, n].
-
-    The product is [m, panels, width]; panels and width are columns, so it is [m, n] as it lies, up to the padding.
-    """
-    type_ = ranked(out)
-    if not is_float(type_.element_type):
-        return DECLINED
-    m, n = type_.shape
-    panels, _, width = ranked(weight).shape
-    product = with_shape(type_, [m, panels, width])
-    maps = [ir.AffineMap.get(4, 0, [ir.AffineDimExpr.get(d) for d in dims]) for dims in ((1, 3), (0, 3, 2), (1, 0, 2))]
-    value = generic(
-        product,
-        [input, weight],
-        _start(product, bias),
-        maps,
-        ["parallel", "parallel", "parallel", "reduction"],
-        lambda x, w, sum_: arith.addf(sum_, arith.mulf(x, w)),
-    )
-    padded = with_shape(type_, [m, panels * width])
-    value = tensor.CollapseShapeOp(padded, value, [[0], [1, 2]]).result
-    if padded == type_:
-        return value
-    return tensor.ExtractSliceOp(type_, value, [], [], [], [0, 0], [m, n], [1, 1]).result
-
-
-def _start(product: ir.RankedTensorType, bias: ir.Value | None) -> ir.Value:
-    """What the sums of a linear start from: zero, or the bias."""
-    element = product.element_type
-    if bias is None:
-        zero = arith.constant(element, number(element, 0))
-        return linalg.fill(zero, outs=[empty(product)])
-    _, panels, width = product.shape
-    missing = panels * width - ranked(bias).shape[0]
-    if missing:
-        bias = _padded(bias, missing)
-    rows = tensor.ExpandShapeOp(with_shape(product, [panels, width]), bias, [[0, 1]], [], [panels, width]).result
-    return elementwise(product, [rows], lambda x: x)
-
-
-def _padded(vector: ir.Value, missing: int) -> ir.Value:
-    """A vector with `missing` zeros behind it."""
-    type_ = ranked(vector)
-    op = tensor.PadOp(with_shape(type_, [type_.shape[0] + missing]), vector, [], [], [0], [missing])
-    block = op.regions[0].blocks.append(ir.IndexType.get())
-    with ir.InsertionPoint(block):
-        tensor.YieldOp(arith.constant(type_.element_type, number(type_.element_type, 0)))
-    return op.result

@@ -1,0 +1,62 @@
+"""Products with packed weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frontend.ops.linalg.registry import ops_registry
+from frontend.ops.values import elementwise, empty, generic, is_float, number, ranked, with_shape
+from frontend.registry import DECLINED
+from passes.mlir import arith, ir, linalg, tensor
+
+
+@ops_registry.lowers("sluice.linear")
+def linear(out: ir.Type, input: ir.Value, weight: ir.Value, bias: ir.Value | None) -> Any:
+    """input [m, k] times weight [panels, k, width] (see `frontend.parameters`) plus bias [n]: [m, n].
+
+    The product is [m, panels, width]; panels and width are columns, so it is [m, n] as it lies, up to the padding.
+    """
+    type_ = ranked(out)
+    if not is_float(type_.element_type):
+        return DECLINED
+    m, n = type_.shape
+    panels, _, width = ranked(weight).shape
+    product = with_shape(type_, [m, panels, width])
+    maps = [ir.AffineMap.get(4, 0, [ir.AffineDimExpr.get(d) for d in dims]) for dims in ((1, 3), (0, 3, 2), (1, 0, 2))]
+    value = generic(
+        product,
+        [input, weight],
+        _start(product, bias),
+        maps,
+        ["parallel", "parallel", "parallel", "reduction"],
+        lambda x, w, sum_: arith.addf(sum_, arith.mulf(x, w)),
+    )
+    padded = with_shape(type_, [m, panels * width])
+    value = tensor.CollapseShapeOp(padded, value, [[0], [1, 2]]).result
+    if padded == type_:
+        return value
+    return tensor.ExtractSliceOp(type_, value, [], [], [], [0, 0], [m, n], [1, 1]).result
+
+
+def _start(product: ir.RankedTensorType, bias: ir.Value | None) -> ir.Value:
+    """What the sums of a linear start from: zero, or the bias."""
+    element = product.element_type
+    if bias is None:
+        zero = arith.constant(element, number(element, 0))
+        return linalg.fill(zero, outs=[empty(product)])
+    _, panels, width = product.shape
+    missing = panels * width - ranked(bias).shape[0]
+    if missing:
+        bias = _padded(bias, missing)
+    rows = tensor.ExpandShapeOp(with_shape(product, [panels, width]), bias, [[0, 1]], [], [panels, width]).result
+    return elementwise(product, [rows], lambda x: x)
+
+
+def _padded(vector: ir.Value, missing: int) -> ir.Value:
+    """A vector with `missing` zeros behind it."""
+    type_ = ranked(vector)
+    op = tensor.PadOp(with_shape(type_, [type_.shape[0] + missing]), vector, [], [], [0], [missing])
+    block = op.regions[0].blocks.append(ir.IndexType.get())
+    with ir.InsertionPoint(block):
+        tensor.YieldOp(arith.constant(type_.element_type, number(type_.element_type, 0)))
+    return op.result
