@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from frontend import capture
+from frontend.codegen import compile_graph
 from frontend.graph import Graph
 from frontend.log import table
 from frontend.lower import lower, order
 from frontend.ops import tosa
 from frontend.registry import Registry
 from frontend.transforms.drop_no_ops import drop_no_ops
+from runner.jit import Frame
 
 
 class ImportedGraph(Graph):
@@ -79,6 +81,27 @@ class DynamoCompiler:
     def importer_by_export(self, module: Any, *args: Any, **kwargs: Any) -> Imported:
         """Capture with torch.export: one graph, whose inputs keep the order and the names of `forward`'s arguments."""
         return self._keep([capture.by_export(module, args, kwargs, self.func_name, self.decompositions)])
+
+    def dynamo_run(self) -> capture.Compiled:
+        """The imported graph as a callable: `run(*tensors)` gives the list of its outputs, parameters are bound already."""
+        if len(self.imported_graphs) != 1:
+            raise ValueError(
+                f"dynamo_run() runs one graph, {len(self.imported_graphs)} were imported; "
+                "torch.compile(model, backend=this_compiler) runs a model with graph breaks"
+            )
+        (graph,) = self.imported_graphs
+        return self._compiled(graph, self.imported_params[graph], None)
+
+    def compile(self, program: Callable[..., Any], *args: Any, dynamic_shapes: Any = None, **kwargs: Any) -> capture.Compiled:
+        """`program` as native code that is called like it, for arguments of the shapes and dtypes of the examples.
+
+        `dynamic_shapes`, as torch.export takes it, names the sizes that may vary.
+        """
+        captured = capture.by_export(program, args, kwargs, self.func_name, self.decompositions, dynamic_shapes)
+        return self._compiled(captured.graph, captured.tensors, captured.convention)
+
+    def _compiled(self, graph: Graph, tensors: list[Any], convention: capture.Convention | None) -> capture.Compiled:
+        return capture.Compiled(compile_graph(graph, self.registries), Frame, tensors, convention)
 
     def _keep(self, captured: list[capture.Captured]) -> Imported:
         imported = Imported()

@@ -1,7 +1,5 @@
 """How much arithmetic a graph asks for."""
 
-import math
-
 from frontend.graph import Graph, Node, TensorType
 
 
@@ -17,4 +15,4 @@ def _product(node: Node, types: dict[str, tuple[TensorType, ...]]) -> int:
     if left is None:
         return 0
     ref = node.args[left]
-    return 2 * math.prod(node.type.shape) * types[ref.name][ref.index].shape[-1]
+    return 2 * node.type.count * types[ref.name][ref.index].sizes[-1]

@@ -5,23 +5,48 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 BYTES = {
     "f64": 8, "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1,
+    "c128": 16, "c64": 8, "c32": 4,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class TensorType:
-    """A dense tensor; `dtype` is a key of BYTES (`i1` is torch.bool)."""
+class Dim:
+    """A size that is known when the code runs: Python's integer arithmetic on the graph's symbols, as text.
 
-    shape: tuple[int, ...]
+    A symbol is a dimension of an input: `Dim("s0")` in its shape. `floor`, `Mod`, `Max` and `Min` may be called.
+    """
+
+    expression: str
+
+    def __str__(self) -> str:
+        return self.expression
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """A dense tensor; `dtype` is a key of BYTES (`i1` is torch.bool, `c64` a pair of f32)."""
+
+    shape: tuple[int | Dim, ...]
     dtype: str
 
     @property
+    def static(self) -> bool:
+        return all(isinstance(size, int) for size in self.shape)
+
+    @property
     def count(self) -> int:
-        return math.prod(self.shape)
+        return math.prod(self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, if all of it is known now; else a ValueError."""
+        if not self.static:
+            raise ValueError(f"{self} has sizes that are known only when it runs")
+        return cast(tuple[int, ...], self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -56,8 +81,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Input:
+    """What a caller passes; `symbol` says that it is a size, the one that `Dim`s call by this name."""
+
     name: str
     type: TensorType
+    symbol: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,13 +139,18 @@ def substitute(value: Any, new: dict[Ref, Ref]) -> Any:
 
 @dataclass
 class Graph:
-    """A function: parameters, then inputs, then nodes in order of execution, then what it returns."""
+    """A function: parameters, then inputs, then nodes in order of execution, then what it returns.
+
+    Graphs are functional. Where the program writes a parameter or an input in place, the new value is one of the last outputs
+    and `writes` names what it replaces, in their order.
+    """
 
     name: str
     parameters: list[Parameter] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     outputs: list[Ref] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
     groups: dict[str, list[str]] = field(default_factory=dict)  # subgraph -> the nodes in it, set by fuse_ops
     lowered_by: dict[str, str] = field(default_factory=dict)  # node -> the registry that answered
 

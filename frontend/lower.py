@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from frontend import parameters
-from frontend.graph import Graph, Node, Ref
+from frontend.dims import evaluate, symbols_in
+from frontend.graph import Dim, Graph, Node, Ref
 from frontend.ops import func as func_ops
 from frontend.ops import linalg as linalg_ops
 from frontend.ops import math as math_ops
+from frontend.ops import scf as scf_ops
 from frontend.ops import tosa as tosa_ops
-from frontend.ops.values import empty, tensor_type
-from frontend.registry import DECLINED, MissingLowerings, Registry, find, nearest
-from passes.mlir import arith, bufferization, func, ir, memref
+from frontend.ops.scalars import Scalar
+from frontend.ops.values import empty, result_sizes, size_value, tensor_type
+from frontend.registry import DECLINED, Lowering, MissingLowerings, Registry, find, nearest
+from passes.mlir import arith, bufferization, func, ir, memref, tensor
 
-REGISTRIES = (tosa_ops.ops_registry, linalg_ops.ops_registry, math_ops.ops_registry, func_ops.ops_registry)
+REGISTRIES = tuple(dialect.ops_registry for dialect in (tosa_ops, linalg_ops, math_ops, scf_ops, func_ops))
 
 
 class LoweringError(Exception):
@@ -88,11 +91,53 @@ def _declare_callees(graph: Graph) -> None:
             func.FuncOp(node.args["callee"], (types, [tensor_type(t) for t in node.types]), visibility="private")
 
 
+class _Symbols(dict[str, Scalar]):
+    """The graph's symbols as values, each made when it is first asked for: a dimension of what has it, or an input."""
+
+    def __init__(self, graph: Graph, values: dict[Ref, ir.Value]) -> None:
+        super().__init__()
+        given = [(i.name, i.type) for i in graph.inputs] + [(p.name, p.type) for p in graph.parameters]
+        self.places = symbols_in([*given, *((n.name, t) for n in graph.nodes for t in n.types[:1])])
+        self.numbers = {i.symbol: i.name for i in graph.inputs if i.symbol}
+        self.tensors = values
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.numbers or name in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.numbers, *self.places])
+
+    def __missing__(self, name: str) -> Scalar:
+        if name in self.numbers:
+            self[name] = Scalar(tensor.extract(self.tensors[Ref(self.numbers[name])], [])).to("index")
+        else:
+            place, axis = self.places[name]
+            self[name] = Scalar(size_value(self.tensors[Ref(place)], axis))
+        return self[name]
+
+
+def _size(size: int | Dim, symbols: _Symbols) -> Any:
+    if isinstance(size, int):
+        return size
+    result = evaluate(
+        size, symbols, {"Max": lambda x, y: _either(x, y, "maximum"), "Min": lambda x, y: _either(x, y, "minimum")}
+    )
+    return result.value if isinstance(result, Scalar) else result
+
+
+def _either(x: Any, y: Any, name: str) -> Any:
+    typed, other = (x, y) if isinstance(x, Scalar) else (y, x)
+    return getattr(typed, name)(other) if isinstance(typed, Scalar) else max(x, y) if name == "maximum" else min(x, y)
+
+
 def _lower_nodes(graph: Graph, registries: Sequence[Registry], values: dict[Ref, ir.Value]) -> None:
     declined = []
+    symbols = _Symbols(graph, values)
+    types = graph.definitions()
     for node in graph.nodes:
+        static = all(t.static for t in (*node.types, *(types[ref.name][ref.index] for ref in node.refs())))
         with _location(node):
-            results = _lower_node(node, registries, values, graph.lowered_by)
+            results = _lower_node(node, find(registries, node.op, static), values, symbols, graph.lowered_by)
         if results is DECLINED:
             declined.append(node)
             results = [_placeholder(t) for t in map(tensor_type, node.types)]
@@ -101,15 +146,23 @@ def _lower_nodes(graph: Graph, registries: Sequence[Registry], values: dict[Ref,
     _refuse(graph, declined, registries)
 
 
-def _lower_node(node: Node, registries: Sequence[Registry], values: dict[Ref, ir.Value], record: dict[str, str]) -> Any:
+def _lower_node(
+    node: Node,
+    lowerings: Sequence[tuple[str, Lowering]],
+    values: dict[Ref, ir.Value],
+    symbols: _Symbols,
+    record: dict[str, str],
+) -> Any:
     types = [tensor_type(t) for t in node.types]
-    if node.types and not any(t.count for t in node.types):
+    if node.types and all(t.static and not t.count for t in node.types):
         record[node.name] = "tensor"
         return [empty(t) for t in types]  # no elements, nothing to compute
-    args = {name: _resolve(value, values) for name, value in node.args.items()}
-    for dialect, lowering in find(registries, node.op):
+    args = {name: _resolve(value, values, symbols) for name, value in node.args.items()}
+    sizes = {t: [_size(s, symbols) for s in n.shape] for t, n in zip(types, node.types, strict=True) if not n.static}
+    for dialect, lowering in lowerings:
         try:
-            result = lowering(types[0] if len(types) == 1 else types, **args)
+            with result_sizes(sizes):
+                result = lowering(types[0] if len(types) == 1 else types, **args)
         except Exception as error:
             kind = type(error).__name__
             raise LoweringError(
@@ -129,10 +182,12 @@ def _lower_node(node: Node, registries: Sequence[Registry], values: dict[Ref, ir
     return DECLINED
 
 
-def _resolve(value: Any, values: dict[Ref, ir.Value]) -> Any:
+def _resolve(value: Any, values: dict[Ref, ir.Value], symbols: _Symbols) -> Any:
     if isinstance(value, Ref):
         return values[value]
-    return [_resolve(item, values) for item in value] if isinstance(value, list) else value
+    if isinstance(value, Dim):
+        return _size(value, symbols)
+    return [_resolve(item, values, symbols) for item in value] if isinstance(value, list) else value
 
 
 def _placeholder(type_: ir.RankedTensorType) -> ir.Value:
@@ -154,10 +209,9 @@ def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry])
             f"lowered by {', '.join(known)}, but not for these types" if known else f"nearest known: {close}" if close else ""
         )
         rows.append(f"  {node.name}: {node.op} ({given}) -> {results} at {node.source}" + (f"; {hint}" if hint else ""))
-    files = ", ".join(f"frontend/ops/{registry.dialect}.py" for registry in registries if registry is not func_ops.ops_registry)
-    raise MissingLowerings(
-        rows, f"add a row or a function to one of {files}, or a decomposition to frontend/capture/__init__.py"
-    )
+    files = ", ".join(f"frontend/ops/{registry.dialect}" for registry in registries if registry is not func_ops.ops_registry)
+    advice = f"add a row or a function to one of {files}, or a decomposition to frontend/capture/decompositions.py"
+    raise MissingLowerings(rows, advice, sorted({node.op for node in nodes}))
 
 
 def _location(node: Node) -> ir.Location:

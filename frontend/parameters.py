@@ -32,7 +32,7 @@ def read(path: Path, types: Sequence[TensorType]) -> list[np.ndarray]:
         raise BadData(f"{path}: {path.stat().st_size} bytes, expected {size}; rebuild it with `doit frontend`")
     data = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
     return [
-        data[start : start + t.nbytes].view(f"u{BYTES[t.dtype]}").reshape(t.shape)
+        data[start : start + t.nbytes].view(f"u{BYTES[t.dtype]}").reshape(t.sizes)
         for start, t in zip(starts, types, strict=True)
     ]
 

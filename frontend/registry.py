@@ -20,9 +20,13 @@ class Registry(dict[str, Lowering]):
     def __init__(self, dialect: str) -> None:
         super().__init__()
         self.dialect = dialect
+        self.dynamic: set[str] = set()  # operators whose lowering takes dynamic sizes too
 
-    def lowers(self, *operators: str) -> Callable[[Lowering], Lowering]:
-        """Register the decorated function; a second registration of a name is an error, not an overwrite."""
+    def lowers(self, *operators: str, dynamic: bool = False) -> Callable[[Lowering], Lowering]:
+        """Register the decorated function; a second registration of a name is an error, not an overwrite.
+
+        Without `dynamic` it is only asked when every size is known.
+        """
 
         def keep(function: Lowering) -> Lowering:
             for name in operators:
@@ -32,6 +36,8 @@ class Registry(dict[str, Lowering]):
                         f"{name} is already lowered to {self.dialect} by {rival.__module__}.{rival.__qualname__}; "
                         f"delete that or {function.__module__}.{function.__qualname__}"
                     )
+            if dynamic:
+                self.dynamic.update(operators)
             return function
 
         return keep
@@ -43,13 +49,17 @@ DECLINED = object()
 class MissingLowerings(Exception):
     """Every node of a graph that no registry lowers, each with where it comes from and where a lowering goes."""
 
-    def __init__(self, rows: list[str], advice: str) -> None:
+    def __init__(self, rows: list[str], advice: str, operators: list[str]) -> None:
         super().__init__("\n".join([f"no lowering for {len(rows)} node(s):", *rows, advice]))
+        self.operators = operators
 
 
-def find(registries: Sequence[Registry], name: str) -> list[tuple[str, Lowering]]:
-    """The lowerings of an operator in the order in which they are asked, each with its registry's name."""
-    return [(registry.dialect, registry[name]) for registry in registries if name in registry]
+def find(registries: Sequence[Registry], name: str, static: bool = True) -> list[tuple[str, Lowering]]:
+    """The lowerings of an operator in the order in which they are asked, each with its registry's name.
+
+    Unless all sizes are `static`, only those that take dynamic ones.
+    """
+    return [(r.dialect, r[name]) for r in registries if name in r and (static or name in r.dynamic)]
 
 
 def nearest(registries: Sequence[Registry], name: str) -> str | None:

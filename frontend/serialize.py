@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from frontend.graph import Graph, Input, Node, Parameter, Ref, Source, TensorType
+from frontend.graph import Dim, Graph, Input, Node, Parameter, Ref, Source, TensorType
 
 
 def save(graph: Graph, path: Path) -> None:
@@ -28,9 +28,10 @@ def _graph(data: dict[str, Any]) -> Graph:
     return Graph(
         name=data["name"],
         parameters=[Parameter(**{**p, "type": _type(p["type"])}) for p in data["parameters"]],
-        inputs=[Input(i["name"], _type(i["type"])) for i in data["inputs"]],
+        inputs=[Input(i["name"], _type(i["type"]), i["symbol"]) for i in data["inputs"]],
         nodes=[_node(n) for n in data["nodes"]],
         outputs=_value(data["outputs"]),
+        writes=data["writes"],
         groups=data["groups"],
         lowered_by=data["lowered_by"],
     )
@@ -39,6 +40,10 @@ def _graph(data: dict[str, Any]) -> Graph:
 def _plain(value: Any) -> Any:
     if isinstance(value, Ref):
         return {"ref": value.name, "index": value.index}
+    if isinstance(value, Dim):
+        return {"dim": value.expression}
+    if isinstance(value, complex):
+        return {"real": value.real, "imag": value.imag}
     if isinstance(value, TensorType | Source | Input | Parameter | Node):
         return _plain(value.__dict__)
     if isinstance(value, dict):
@@ -50,12 +55,14 @@ def _plain(value: Any) -> Any:
 
 def _value(value: Any) -> Any:
     if isinstance(value, dict):
-        return Ref(value["ref"], value["index"])
+        if "dim" in value:
+            return Dim(value["dim"])
+        return complex(value["real"], value["imag"]) if "real" in value else Ref(value["ref"], value["index"])
     return [_value(item) for item in value] if isinstance(value, list) else value
 
 
 def _type(data: dict[str, Any]) -> TensorType:
-    return TensorType(tuple(data["shape"]), data["dtype"])
+    return TensorType(tuple(_value(data["shape"])), data["dtype"])
 
 
 def _node(data: dict[str, Any]) -> Node:

@@ -15,7 +15,8 @@ _PARTS = {
     **{
         name: f"{PACKAGE}.dialects.{name}"
         for name in (
-            "arith", "bufferization", "func", "linalg", "llvm", "math", "memref", "scf", "tensor", "tosa", "transform",
+            "arith", "bufferization", "builtin", "complex", "func", "linalg", "llvm", "math", "memref", "scf", "tensor",
+            "tosa", "transform",
         )
     },
     "transform_interpreter": f"{PACKAGE}.dialects.transform.interpreter",

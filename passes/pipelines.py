@@ -15,12 +15,14 @@ from passes.parallelize import parallelize
 from passes.reassociate import reassociate_sums
 from passes.schedule import ScheduleError
 from passes.schedule_contractions import schedule_contractions
+from passes.signless import signless_integers
 from passes.targets import Target
 
 PythonPass = Callable[[ir.Operation, Target], None]
 Pipeline = tuple[str | PythonPass, ...]  # upstream passes by name, ours as functions of a module and the target
 
 MIDEND: Pipeline = (
+    signless_integers,
     # TOSA to Linalg on tensors
     "func.func(tosa-infer-shapes)",
     "func.func(tosa-to-linalg-named{prefer-conv2d-kernel-layout-hwcf=false})",
@@ -83,11 +85,14 @@ BACKEND: Pipeline = (
     "lower-affine",
     "func.func(lower-vector-multi-reduction)",
     "convert-vector-to-scf{full-unroll=true}",
+    "convert-complex-to-libm",
+    "convert-complex-to-standard",
     "convert-scf-to-cf",
     "lower-affine",
     "convert-vector-to-llvm{enable-x86=true vector-contract-lowering=outerproduct}",
     "convert-math-to-llvm",
     "convert-math-to-libm",
+    "convert-complex-to-llvm",
     "convert-arith-to-llvm",
     "convert-index-to-llvm",
     "finalize-memref-to-llvm",

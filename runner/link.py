@@ -39,6 +39,14 @@ def link(inputs: list[Path], outputs: list[Path], openmp: str, flags: str = "") 
     return [Path(line) for line in said.splitlines() if Path(line).is_file()]
 
 
+def link_library(code: Path, output: Path) -> None:
+    """One object file to a shared library."""
+    openmp = openmp_library()
+    if openmp is None:
+        raise ToolError(NO_OPENMP)
+    _call(["g++", "-shared", "-o", str(output), str(code), str(openmp), f"-Wl,-rpath,{openmp.parent}", "-lm", "-pthread"])
+
+
 def openmp_library() -> Path | None:
     """An OpenMP runtime with LLVM's entry points: the system's libomp, else the one that pip installed here."""
     places = [*_system_libraries(), *sorted(Path("/usr/lib").glob("llvm-*/lib"), reverse=True), Path(sys.prefix) / "lib"]

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import fx
 
-from frontend.graph import Graph, Input, Node, Parameter, Ref, Source, TensorType
+from frontend.graph import Dim, Graph, Input, Node, Parameter, Ref, Source, TensorType
 
 DTYPES = {
     torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int64: "i64",
-    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.bool: "i1",
+    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8", torch.bool: "i1",
+    torch.complex128: "c128", torch.complex64: "c64", torch.complex32: "c32",
 }  # fmt: skip
 
 
@@ -23,36 +24,64 @@ class CaptureError(Exception):
     """What the program does that a graph cannot hold yet, where, and what to do instead."""
 
 
+_SYMBOLIC = torch.SymInt | torch.SymBool | torch.SymFloat
+
+
 def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
-    """`roles` gives the placeholders that are parameters, with the model's own name for each."""
+    """`roles` gives the placeholders that are parameters, with the model's own name for each.
+
+    Sizes computed by the program are folded into `Dim`s, so the graph's nodes are tensor operators only.
+    """
     graph = Graph(name)
     values: dict[fx.Node, Any] = {}
     for node in program.nodes:
         if node.op == "placeholder":
-            values[node] = Ref(node.name)
-            type_ = _type(node.meta["val"], node)
-            if node.name in roles:
-                graph.parameters.append(Parameter(node.name, type_, roles[node.name]))
-            else:
-                graph.inputs.append(Input(node.name, type_))
+            values[node] = _placeholder(node, graph, roles)
         elif node.op == "output":
             graph.outputs = _outputs(node, values)
+        elif isinstance(node.meta.get("val"), _SYMBOLIC):
+            values[node] = _symbol(node)
         elif node.target is operator.getitem:
             values[node] = Ref(node.args[0].name, node.args[1])
         elif isinstance(node.target, torch._ops.OpOverload):
-            values[node] = Ref(node.name)
-            graph.nodes.append(_node(node, values))
+            if not _asserts(node):
+                values[node] = Ref(node.name)
+                graph.nodes.append(_node(node, values))
         else:
             raise CaptureError(f"node {node.name} at {_source(node)}: {node.op} {node.target} is not an ATen operator")
     return graph
 
 
+def _placeholder(node: fx.Node, graph: Graph, roles: dict[str, str]) -> Any:
+    value = node.meta["val"]
+    if isinstance(value, torch.SymInt):  # a Python int that varies from call to call, passed as a tensor without dimensions
+        graph.inputs.append(Input(node.name, TensorType((), "i64"), symbol=str(value.node.expr)))
+        return _symbol(node)
+    type_ = _type(value, node)
+    if node.name in roles:
+        graph.parameters.append(Parameter(node.name, type_, roles[node.name]))
+    else:
+        graph.inputs.append(Input(node.name, type_))
+    return Ref(node.name)
+
+
+def _symbol(node: fx.Node) -> Any:
+    value = node.meta["val"]
+    return Dim(str(value.node.expr)) if isinstance(value, torch.SymInt) else value
+
+
+def _asserts(node: fx.Node) -> bool:
+    """Whether a node only checks what torch found out when it traced the program."""
+    return node.meta.get("val") is None and not any(isinstance(r.type, torch.TensorType) for r in node.target._schema.returns)
+
+
 def _node(node: fx.Node, values: dict[fx.Node, Any]) -> Node:
     formal = node.target._schema.arguments
     given = dict(zip((a.name for a in formal), node.args, strict=False)) | node.kwargs
-    args = {a.name: _argument(given.get(a.name, a.default_value), values) for a in formal}
-    result = node.meta.get("val")  # an assertion has none
-    results = () if result is None else result if isinstance(result, tuple | list) else (result,)
+    where = f"node {node.name} ({node.target}) at {_source(node)}"
+    args = {a.name: _argument(given.get(a.name, a.default_value), values, where) for a in formal}
+    result = node.meta.get("val")
+    results = result if isinstance(result, tuple | list) else (result,)
     return Node(node.name, str(node.target), args, tuple(_type(r, node) for r in results), _source(node))
 
 
@@ -64,28 +93,40 @@ def _outputs(node: fx.Node, values: dict[fx.Node, Any]) -> list[Ref]:
     return refs
 
 
-def _argument(value: Any, values: dict[fx.Node, Any]) -> Any:
+def _argument(value: Any, values: dict[fx.Node, Any], where: str) -> Any:
     if isinstance(value, fx.Node):
-        return values[value]
+        value = values[value]
     if isinstance(value, list | tuple):
-        return [_argument(item, values) for item in value]
+        return [_argument(item, values, where) for item in value]
     if isinstance(value, torch.dtype):
         return DTYPES.get(value, str(value))
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, torch.SymInt):
+        return Dim(str(value.node.expr))
+    if value is None or isinstance(value, Ref | Dim | bool | int | float | complex | str):
         return value
     if isinstance(value, torch.layout | torch.device | torch.memory_format):
         return str(value)
-    raise CaptureError(f"argument {value!r} of type {type(value).__name__}: a graph holds tensors, numbers, strings and lists")
+    raise CaptureError(
+        f"{where}: argument {value!r} of type {type(value).__name__}; a graph holds tensors, numbers, sizes, strings and lists"
+    )
 
 
 def _type(value: Any, node: fx.Node) -> TensorType:
+    where = f"input {node.name}" if node.op == "placeholder" else f"node {node.name} ({node.target}) at {_source(node)}"
     if not isinstance(value, torch.Tensor):
-        raise CaptureError(f"node {node.name} at {_source(node)} is a {type(value).__name__}; a graph holds tensors only")
+        raise CaptureError(f"{where} is a {type(value).__name__}; a graph holds tensors only")
+    if value.layout is not torch.strided:
+        raise CaptureError(f"{where} has the layout {value.layout}; a graph holds dense tensors only: call .to_dense()")
     if value.dtype not in DTYPES:
-        raise CaptureError(f"node {node.name} at {_source(node)} has {value.dtype}; known: {', '.join(map(str, DTYPES))}")
-    if not all(isinstance(size, int) for size in value.shape):
-        raise CaptureError(f"node {node.name} at {_source(node)} has the dynamic shape {tuple(value.shape)}; give fixed sizes")
-    return TensorType(tuple(value.shape), DTYPES[value.dtype])
+        raise CaptureError(f"{where} has {value.dtype}; known: {', '.join(map(str, DTYPES))}")
+    return TensorType(tuple(_size(s) for s in value.shape), DTYPES[value.dtype])
+
+
+def _size(value: int | torch.SymInt) -> int | Dim:
+    if isinstance(value, int):
+        return value
+    known = value.node.maybe_as_int()
+    return Dim(str(value.node.expr)) if known is None else known
 
 
 _FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')

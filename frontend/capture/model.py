@@ -51,6 +51,9 @@ def graph_of(model: ModuleType, config: Any) -> Graph:
 def sample(model: ModuleType, config: Any) -> Sampled:
     module, inputs = model.build(config), model.inputs(config)
     captured = by_export(module, (), inputs, "forward")
+    if captured.graph.writes:
+        written = ", ".join(repr(name) for name in captured.graph.writes)
+        raise CaptureError(f"the model writes {written} in place; an executable cannot keep it: return the new value instead")
     with torch.no_grad():
         answers = pytree.tree_leaves(module(**inputs))
     return Sampled(

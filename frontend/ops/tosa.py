@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.values import cast, empty, is_float, number, operand, ranked, reshape, shape_value, splat, with_shape
+from frontend.ops.scalars import is_float, number
+from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa
 

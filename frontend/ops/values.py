@@ -1,23 +1,23 @@
-"""What lowerings are made of: types, constants, casts, and elementwise operations with broadcasting."""
+"""What lowerings are made of: tensors of one number, casts, reshapes, and elementwise operations with broadcasting."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from passes.mlir import arith, ir, linalg, tensor, tosa
+from frontend.ops.scalars import constant, convert, element_type, is_complex, number, recast, signless
+from passes.mlir import ir, linalg, tensor, tosa
 
-
-def element_type(dtype: str) -> ir.Type:
-    floats = {"f64": ir.F64Type, "f32": ir.F32Type, "f16": ir.F16Type, "bf16": ir.BF16Type}
-    if dtype in floats:
-        return floats[dtype].get()
-    return ir.IntegerType.get_signless(int(dtype[1:]))
+Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
 
 
 def tensor_type(type_: TensorType) -> ir.RankedTensorType:
-    return ir.RankedTensorType.get(list(type_.shape), element_type(type_.dtype))
+    sizes = [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in type_.shape]
+    return ir.RankedTensorType.get(sizes, element_type(type_.dtype))
 
 
 def ranked(value: ir.Value | ir.Type) -> ir.RankedTensorType:
@@ -28,16 +28,44 @@ def with_shape(type_: ir.RankedTensorType, shape: Sequence[int]) -> ir.RankedTen
     return ir.RankedTensorType.get(list(shape), type_.element_type)
 
 
-def is_float(element: ir.Type) -> bool:
-    return isinstance(element, ir.FloatType)
+_sizes: ContextVar[dict[ir.Type, list[Size]]] = ContextVar("_sizes")
 
 
-def number(element: ir.Type, value: Any) -> ir.Attribute:
-    return ir.FloatAttr.get(element, float(value)) if is_float(element) else ir.IntegerAttr.get(element, int(value))
+@contextmanager
+def result_sizes(sizes: dict[ir.Type, list[Size]]) -> Iterator[None]:
+    """Within it, `sizes_of` knows the sizes of these dynamic types: those of a node's results."""
+    token = _sizes.set(sizes)
+    yield
+    _sizes.reset(token)
+
+
+def sizes_of(type_: ir.RankedTensorType, known: dict[int, Size] | None = None) -> list[Size]:
+    """The size of each dimension of a type: static, or as `known` says by dimension, or that of the result being lowered."""
+    sizes: list[Size] = list(type_.shape)
+    for axis in range(type_.rank):
+        if type_.is_dynamic_dim(axis):
+            sizes[axis] = known[axis] if known and axis in known else _sizes.get()[type_][axis]
+    return sizes
+
+
+def size(value: ir.Value, axis: int) -> Size:
+    """A dimension of a tensor."""
+    type_ = ranked(value)
+    return size_value(value, axis) if type_.is_dynamic_dim(axis % type_.rank) else type_.shape[axis]
+
+
+def size_value(value: ir.Value, axis: int) -> ir.Value:
+    """A dimension of a tensor, as a value of index type."""
+    return tensor.dim(value, constant(ir.IndexType.get(), axis % ranked(value).rank))
 
 
 def splat(type_: ir.RankedTensorType, value: Any) -> ir.Value:
-    return tosa.const(ir.DenseElementsAttr.get_splat(type_, number(type_.element_type, value)))
+    """A tensor with one number everywhere."""
+    element = type_.element_type
+    if is_complex(element) or not type_.has_static_shape:
+        return linalg.fill(constant(element, value), outs=[empty(type_)])
+    plain = with_element(type_, signless(element))
+    return recast(tosa.const(ir.DenseElementsAttr.get_splat(plain, number(plain.element_type, value))), type_)
 
 
 def shape_value(sizes: Sequence[int]) -> ir.Value:
@@ -47,18 +75,35 @@ def shape_value(sizes: Sequence[int]) -> ir.Value:
     ).result
 
 
-def reshape(value: ir.Value, shape: Sequence[int]) -> ir.Value:
-    if list(ranked(value).shape) == list(shape):
+def with_element(type_: ir.RankedTensorType, element: ir.Type) -> ir.RankedTensorType:
+    return ir.RankedTensorType.get(type_.shape, element)
+
+
+def reshape(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
+    """The same elements in row-major order under another shape."""
+    static = all(isinstance(s, int) for s in shape) and ranked(value).has_static_shape
+    if static and list(ranked(value).shape) == list(shape):
         return value
-    return tosa.ReshapeOp(value, shape_value(shape)).result
+    element = ranked(value).element_type
+    if static and not is_complex(element) and math.prod(shape):
+        plain = with_element(ranked(value), signless(element))
+        result = tosa.ReshapeOp(recast(value, plain), shape_value(shape)).result
+        return recast(result, with_element(ranked(result), element))
+    if static and not math.prod(shape):
+        return empty(ir.RankedTensorType.get(list(shape), element))
+    index = ir.IndexType.get()
+    sizes = [constant(index, s) if isinstance(s, int) else s for s in shape]
+    type_ = ir.RankedTensorType.get([s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in shape], element)
+    target = tensor.from_elements(ir.RankedTensorType.get([len(sizes)], index), sizes)
+    return tensor.reshape(type_, value, target)
 
 
 def operand(value: Any, element: ir.Type, rank: int) -> ir.Value:
     """A tensor or a number as a tensor of `element` and `rank`, as TOSA's elementwise operators want it."""
     if not isinstance(value, ir.Value):
         return splat(ir.RankedTensorType.get([1] * rank, element), value)
-    shape = ranked(value).shape
-    return reshape(cast(value, element), [1] * (rank - len(shape)) + list(shape))
+    sizes = [size(value, axis) for axis in range(ranked(value).rank)]
+    return reshape(cast(value, element), [1] * (rank - len(sizes)) + sizes)
 
 
 def cast(value: ir.Value, element: ir.Type) -> ir.Value:
@@ -66,30 +111,7 @@ def cast(value: ir.Value, element: ir.Type) -> ir.Value:
     type_ = ranked(value)
     if type_.element_type == element:
         return value
-    return elementwise(ir.RankedTensorType.get(type_.shape, element), [value], lambda x: convert(x, element))
-
-
-def convert(x: ir.Value, to: ir.Type) -> ir.Value:
-    """A scalar of one element type as another."""
-    source = x.type
-    if source == to:
-        return x
-    if is_float(source) and is_float(to):
-        if ir.F32Type.get() not in (source, to):  # through f32, as in PyTorch
-            return convert(convert(x, ir.F32Type.get()), to)
-        wider = ir.FloatType(to).width > ir.FloatType(source).width
-        return arith.extf(to, x) if wider else arith.truncf(to, x)
-    if to == ir.IntegerType.get_signless(1):
-        zero = arith.constant(source, number(source, 0))
-        return arith.cmpf(arith.CmpFPredicate.UNE, x, zero) if is_float(source) else arith.cmpi(arith.CmpIPredicate.ne, x, zero)
-    if is_float(source):
-        return arith.fptosi(to, x)
-    signed = ir.IntegerType(source).width > 1
-    if is_float(to):
-        return arith.sitofp(to, x) if signed else arith.uitofp(to, x)
-    if ir.IntegerType(to).width < ir.IntegerType(source).width:
-        return arith.trunci(to, x)
-    return arith.extsi(to, x) if signed else arith.extui(to, x)
+    return elementwise(with_element(type_, element), [value], lambda x: convert(x, element))
 
 
 def broadcast_map(shape: Sequence[int], out_shape: Sequence[int]) -> ir.AffineMap:
@@ -108,11 +130,26 @@ def elementwise(
     """`body` on the scalars of `inputs`, broadcast to `out`'s shape."""
     out = ranked(out)
     maps = [broadcast_map(ranked(v).shape, out.shape) for v in inputs] + [ir.AffineMap.get_identity(out.rank)]
-    return generic(out, inputs, init or empty(out), maps, ["parallel"] * out.rank, lambda *args: body(*args[:-1]))
+    if init is None:
+        init = empty(out, _known(out, inputs) if not out.has_static_shape else None)
+    return generic(out, inputs, init, maps, ["parallel"] * out.rank, lambda *args: body(*args[:-1]))
 
 
-def empty(type_: ir.RankedTensorType) -> ir.Value:
-    return tensor.EmptyOp(list(type_.shape), type_.element_type).result
+def _known(out: ir.RankedTensorType, inputs: Sequence[ir.Value]) -> dict[int, Size]:
+    """The sizes of a result's dimensions that an operand shows."""
+    known: dict[int, Size] = {}
+    for value in inputs:
+        type_ = ranked(value)
+        for axis in range(type_.rank):
+            if type_.is_dynamic_dim(axis):
+                known.setdefault(out.rank - type_.rank + axis, size(value, axis))
+    return known
+
+
+def empty(type_: ir.RankedTensorType, known: dict[int, Size] | None = None) -> ir.Value:
+    """A tensor whose elements are not set; `known` and the result being lowered tell dynamic sizes, see `sizes_of`."""
+    sizes = list(type_.shape) if type_.has_static_shape else sizes_of(type_, known)
+    return tensor.EmptyOp(sizes, type_.element_type).result
 
 
 def generic(

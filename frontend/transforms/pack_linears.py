@@ -42,7 +42,7 @@ def _weight(node: Node, nodes: dict[str, Node], parameters: dict[str, Parameter]
     parameter = parameters.get(source.name)
     if parameter is None or parameter.type.dtype != "f32" or 0 in parameter.type.shape:
         return None
-    n, k = parameter.type.shape[::-1] if transposed else parameter.type.shape
+    n, k = parameter.type.sizes[::-1] if transposed else parameter.type.sizes
     stored = TensorType((-(-n // PANEL), k, PANEL), parameter.type.dtype)
     return replace(parameter, type=stored, panels=PANEL, transposed=transposed)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.values import elementwise, empty, generic, is_float, number, ranked, with_shape
+from frontend.ops.scalars import constant, is_float
+from frontend.ops.values import elementwise, empty, generic, ranked, with_shape
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg, tensor
 
@@ -42,7 +43,7 @@ def _start(product: ir.RankedTensorType, bias: ir.Value | None) -> ir.Value:
     """What the sums of a linear start from: zero, or the bias."""
     element = product.element_type
     if bias is None:
-        zero = arith.constant(element, number(element, 0))
+        zero = constant(element, 0)
         return linalg.fill(zero, outs=[empty(product)])
     _, panels, width = product.shape
     missing = panels * width - ranked(bias).shape[0]
@@ -58,5 +59,5 @@ def _padded(vector: ir.Value, missing: int) -> ir.Value:
     op = tensor.PadOp(with_shape(type_, [type_.shape[0] + missing]), vector, [], [], [0], [missing])
     block = op.regions[0].blocks.append(ir.IndexType.get())
     with ir.InsertionPoint(block):
-        tensor.YieldOp(arith.constant(type_.element_type, number(type_.element_type, 0)))
+        tensor.YieldOp(constant(type_.element_type, 0))
     return op.result

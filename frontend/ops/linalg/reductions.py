@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.linalg.elementwise import div, scalar
+from frontend.ops.linalg.elementwise import arithmetic
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.values import cast, convert, element_type, empty, generic, is_float, number, ranked, reshape
-from passes.mlir import arith, ir, linalg
+from frontend.ops.scalars import compute, constant, convert, element_type, is_float
+from frontend.ops.values import cast, empty, generic, ranked, reshape
+from passes.mlir import ir, linalg
 
 
 def _reduced(name: str, out: ir.RankedTensorType, self: ir.Value, dim: Any, start: Any) -> ir.Value:
@@ -22,10 +23,10 @@ def _reduced(name: str, out: ir.RankedTensorType, self: ir.Value, dim: Any, star
     value = generic(
         result,
         [self],
-        linalg.fill(arith.constant(wide, number(wide, start)), outs=[empty(result)]),
+        linalg.fill(constant(wide, start), outs=[empty(result)]),
         [ir.AffineMap.get_identity(len(shape)), ir.AffineMap.get(len(shape), 0, [ir.AffineDimExpr.get(d) for d in kept])],
         ["parallel" if axis in kept else "reduction" for axis in range(len(shape))],
-        lambda x, so_far: scalar(name, so_far, convert(x, wide)),
+        lambda x, so_far: compute(name, so_far, convert(x, wide)),
     )
     return cast(reshape(value, out.shape), element)
 
@@ -41,7 +42,7 @@ def mean(out: ir.Type, self: ir.Value, dim: Any = None, keepdim: bool = False, d
     wide = element_type("f64" if type_.element_type == element_type("f64") else "f32")
     total = _reduced("add", ir.RankedTensorType.get(type_.shape, wide), self, dim, 0)
     count = math.prod(ranked(self).shape) // math.prod(type_.shape)
-    return cast(div(total.type, total, count), type_.element_type)
+    return cast(arithmetic(total.type, total, count, _name="div"), type_.element_type)
 
 
 @ops_registry.lowers("aten.amax.default")

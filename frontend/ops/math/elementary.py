@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.values import cast, elementwise, is_float, number, operand, ranked
+from frontend.ops.scalars import constant, is_float
+from frontend.ops.values import cast, elementwise, operand, ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math
 
 
 def _expm1(x: ir.Value) -> ir.Value:
     """exp(x) - 1 without its loss of digits near 0 (Kahan's); what comes after would compute math.expm1 as it is written."""
-    one, inf = (arith.constant(x.type, number(x.type, n)) for n in (1, float("inf")))
+    one, inf = (constant(x.type, n) for n in (1, float("inf")))
     power = math.exp(x)
     less = arith.subf(power, one)
     exact = arith.mulf(less, arith.divf(x, math.log(power)))
@@ -22,7 +23,7 @@ def _expm1(x: ir.Value) -> ir.Value:
 
 def _log1p(x: ir.Value) -> ir.Value:
     """log(1 + x) without its loss of digits near 0, like `_expm1`."""
-    one = arith.constant(x.type, number(x.type, 1))
+    one = constant(x.type, 1)
     sum_ = arith.addf(x, one)
     less = arith.subf(sum_, one)
     exact = arith.mulf(math.log(sum_), arith.divf(x, less))

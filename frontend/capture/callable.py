@@ -1,0 +1,170 @@
+"""A compiled graph as a Python callable on torch tensors, without copying them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from frontend import parameters
+from frontend.capture.export import Convention
+from frontend.capture.functional import Constant
+from frontend.capture.fx_graph import DTYPES
+from frontend.dims import evaluate, symbols_in
+from frontend.graph import Dim, Graph, TensorType
+
+_TORCH = {name: dtype for dtype, name in DTYPES.items()}
+
+
+class BadArgument(TypeError):
+    """An argument that the compiled function does not take: its name, what came and what is taken."""
+
+
+class Compiled:
+    """A graph's code with its parameters bound: `compiled(*tensors)` gives the list of its outputs.
+
+    With a convention it is called as the captured program was, and returns what that returns. Tensors are read where they lie
+    (those that are not contiguous are copied first), results are new memory, what the program writes in place is written
+    there. Gradients do not pass through it.
+
+    `make_frame(ranks)` gives a `runner.jit.Frame`, `call` the code's entry.
+    """
+
+    def __init__(self, code: Any, make_frame: Any, tensors: Sequence[torch.Tensor], convention: Convention | None) -> None:
+        self.graph: Graph = code.graph
+        self._code, self._make_frame, self._convention = code, make_frame, convention
+        self._entry = code.entry.call if code.entry else None
+        self._given = dict(zip((p.name for p in self.graph.parameters), tensors, strict=True))
+        self._parameters = [_packed(t, p) for t, p in zip(tensors, self.graph.parameters, strict=True)]
+        self._inputs = [_Argument(i.name, i.type) for i in self.graph.inputs]
+        self._results = [(t.shape, _TORCH[t.dtype]) for t in code.results]
+        self._symbols = symbols_in((i.name, i.type) for i in self.graph.inputs)
+        self._numbers = [(place, i.symbol) for place, i in enumerate(self.graph.inputs) if i.symbol]
+        self._static = not self._symbols and not self._numbers
+        self._places = {i.name: place for place, i in enumerate(self.graph.inputs)}
+        self._frames: list[Any] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._convention is None:
+            return self.run(list(args))
+        return self._as_called(args, kwargs)
+
+    def run(self, tensors: list[Any]) -> list[torch.Tensor]:
+        """The graph's outputs on the tensors of its inputs, in order."""
+        inputs = self._inputs
+        if len(tensors) != len(inputs):
+            raise BadArgument(f"{self.graph.name!r} takes {len(inputs)} tensors, {len(tensors)} were given")
+        given = [take(t) for take, t in zip(inputs, tensors, strict=True)]
+        sizes = None if self._static else self._sizes(given)
+        results = [torch.empty(shape if sizes is None else _known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
+        if self._entry is not None:
+            self._run(given, results, sizes is not None)
+        outputs = [results[o] if isinstance(o, int) else self._argument(o, tensors) for o in self._code.outputs]
+        if not self.graph.writes:
+            return outputs
+        kept = len(outputs) - len(self.graph.writes)
+        for name, value in zip(self.graph.writes, outputs[kept:], strict=True):
+            self._argument(name, tensors).copy_(value)
+        return outputs[:kept]
+
+    def _run(self, given: list[torch.Tensor], results: list[torch.Tensor], dynamic: bool) -> None:
+        frame = self._frames.pop() if self._frames else self._new_frame()
+        words, starts = frame.words, frame.starts
+        number = len(self._parameters)
+        for tensor in (*given, *results):
+            start = starts[number]
+            words[start] = words[start + 1] = tensor.data_ptr()
+            if dynamic:
+                frame.shape(number, tensor.shape)
+            number += 1
+        self._entry(frame.address)  # type: ignore[misc]
+        self._frames.append(frame)
+
+    def _new_frame(self) -> Any:
+        shapes = [p.shape for p in self._parameters] + [i.shape for i in self._inputs] + [s for s, _ in self._results]
+        frame = self._make_frame([len(shape) for shape in shapes])
+        for number, shape in enumerate(shapes):
+            if all(isinstance(size, int) for size in shape):
+                frame.shape(number, shape)
+        for number, tensor in enumerate(self._parameters):
+            start = frame.starts[number]
+            frame.words[start] = frame.words[start + 1] = tensor.data_ptr()
+        return frame
+
+    def _argument(self, name: str, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        return self._given[name] if name in self._given else tensors[self._places[name]]
+
+    def _sizes(self, given: Sequence[torch.Tensor]) -> dict[str, int]:
+        sizes = {symbol: given[self._places[name]].shape[axis] for symbol, (name, axis) in self._symbols.items()}
+        sizes.update({symbol: int(given[place]) for place, symbol in self._numbers if symbol})
+        for argument, tensor in zip(self._inputs, given, strict=True):
+            if not argument.static and tuple(tensor.shape) != _known(argument.shape, sizes):
+                raise argument.mismatch(tensor, f" with {', '.join(f'{name} = {size}' for name, size in sizes.items())}")
+        return sizes
+
+    def _as_called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        convention = self._convention
+        assert convention is not None
+        args, kwargs = convention.bind(args, kwargs)
+        leaves, spec = pytree.tree_flatten((args, kwargs))
+        if spec != convention.in_spec:
+            raise BadArgument(
+                f"{self.graph.name!r} was captured with arguments of the structure {convention.in_spec}, given {spec}"
+            )
+        for place, (leaf, known) in enumerate(zip(leaves, convention.given, strict=True)):
+            if place not in convention.takes and known is not None and leaf != known:
+                raise BadArgument(
+                    f"{self.graph.name!r} was captured with {known!r} as argument {place}, given {leaf!r}; capture it again"
+                )
+        outputs = self.run([leaves[place] for place in convention.takes])
+        sizes = {} if self._static else self._sizes([leaves[place] for place in convention.takes])
+        values = [outputs[r] if isinstance(r, int) else _value(r, sizes) for r in convention.returns]
+        return pytree.tree_unflatten(values, convention.out_spec)
+
+
+class _Argument:
+    """What an input must be; calling it with a tensor checks that and gives the tensor to read."""
+
+    def __init__(self, name: str, type_: TensorType) -> None:
+        self.name, self.type, self.shape, self.static = name, type_, type_.shape, type_.static
+        self.dtype, self.rank = _TORCH[type_.dtype], len(type_.shape)
+
+    def __call__(self, tensor: Any) -> torch.Tensor:
+        if not isinstance(tensor, torch.Tensor):
+            if isinstance(tensor, bool | int) and self.type == TensorType((), "i64"):
+                return torch.tensor(tensor)
+            raise BadArgument(f"argument {self.name!r} is a {type(tensor).__name__}, expected a tensor {self.type}")
+        if tensor.dtype is not self.dtype or tensor.dim() != self.rank or (self.static and tensor.shape != self.shape):
+            raise self.mismatch(tensor)
+        if not tensor.is_cpu or tensor.layout is not torch.strided:
+            raise BadArgument(
+                f"argument {self.name!r} is on {tensor.device} in {tensor.layout}, expected a dense tensor on cpu"
+            )
+        return tensor if tensor.is_contiguous() and not _lazy(tensor) else _plain(tensor)
+
+    def mismatch(self, tensor: torch.Tensor, given: str = "") -> BadArgument:
+        came = TensorType(tuple(tensor.shape), DTYPES.get(tensor.dtype, str(tensor.dtype)))
+        return BadArgument(f"argument {self.name!r} is {came}, expected {self.type}{given}")
+
+
+def _lazy(tensor: torch.Tensor) -> bool:
+    return tensor.is_conj() or tensor.is_neg()
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().resolve_conj().resolve_neg().contiguous()
+
+
+def _packed(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
+    plain = _plain(tensor)
+    return torch.from_numpy(parameters.pack(plain.numpy(), parameter)) if parameter.panels else plain
+
+
+def _known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) else evaluate(size, sizes) for size in shape)
+
+
+def _value(constant: Constant, sizes: dict[str, int]) -> Any:
+    return evaluate(constant.value, sizes) if isinstance(constant.value, Dim) else constant.value

@@ -1,0 +1,22 @@
+"""Which operators torch rewrites into simpler ones before anything is lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch._decomp import core_aten_decompositions, get_decompositions
+
+aten = torch.ops.aten
+
+# Beyond torch's core set: one line each, no lowering of ours.
+ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
+
+
+@cache
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    """The rewrites that capture applies unless the caller brings a table: torch's core set and ALSO_DECOMPOSED."""
+    table = dict(core_aten_decompositions().items())
+    return table | get_decompositions(ALSO_DECOMPOSED)
