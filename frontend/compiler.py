@@ -90,18 +90,19 @@ class DynamoCompiler:
                 "torch.compile(model, backend=this_compiler) runs a model with graph breaks"
             )
         (graph,) = self.imported_graphs
-        return self._compiled(graph, self.imported_params[graph], None)
+        return self._compiled(graph, self.imported_params[graph])
 
-    def compile(self, program: Callable[..., Any], *args: Any, dynamic_shapes: Any = None, **kwargs: Any) -> capture.Compiled:
+    def compile(self, program: Callable[..., Any], *args: Any, dynamic_shapes: Any = None, **kwargs: Any) -> capture.Program:
         """`program` as native code that is called like it, for arguments of the shapes and dtypes of the examples.
 
         `dynamic_shapes`, as torch.export takes it, names the sizes that may vary.
         """
         captured = capture.by_export(program, args, kwargs, self.func_name, self.decompositions, dynamic_shapes)
-        return self._compiled(captured.graph, captured.tensors, captured.convention)
+        assert captured.convention is not None
+        return capture.Program(self.func_name, self._compiled(captured.graph, captured.tensors), captured.convention)
 
-    def _compiled(self, graph: Graph, tensors: list[Any], convention: capture.Convention | None) -> capture.Compiled:
-        return capture.Compiled(compile_graph(graph, self.registries), Frame, tensors, convention)
+    def _compiled(self, graph: Graph, tensors: list[Any]) -> capture.Compiled:
+        return capture.Compiled(compile_graph(graph, self.registries), Frame, tensors)
 
     def _keep(self, captured: list[capture.Captured]) -> Imported:
         imported = Imported()

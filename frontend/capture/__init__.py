@@ -3,9 +3,10 @@
 from frontend.capture.callable import BadArgument, Compiled
 from frontend.capture.decompositions import decompositions
 from frontend.capture.dynamo import by_dynamo
-from frontend.capture.export import Captured, Convention, as_forward_takes, by_export
+from frontend.capture.export import Captured, as_forward_takes, by_export
 from frontend.capture.functional import Constant
 from frontend.capture.fx_graph import CaptureError
+from frontend.capture.program import Convention, Program
 
 __all__ = [
     "BadArgument",
@@ -14,6 +15,7 @@ __all__ = [
     "Compiled",
     "Constant",
     "Convention",
+    "Program",
     "as_forward_takes",
     "by_dynamo",
     "by_export",

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from frontend import parameters
-from frontend.capture.export import Convention
-from frontend.capture.functional import Constant
 from frontend.capture.fx_graph import DTYPES
 from frontend.dims import evaluate, symbols_in
 from frontend.graph import Dim, Graph, TensorType
@@ -25,16 +22,15 @@ class BadArgument(TypeError):
 class Compiled:
     """A graph's code with its parameters bound: `compiled(*tensors)` gives the list of its outputs.
 
-    With a convention it is called as the captured program was, and returns what that returns. Tensors are read where they lie
-    (those that are not contiguous are copied first), results are new memory, what the program writes in place is written
-    there. Gradients do not pass through it.
+    Tensors are read where they lie (those that are not contiguous are copied first), results are new memory, what the program
+    writes in place is written there. Gradients do not pass through it.
 
-    `make_frame(ranks)` gives a `runner.jit.Frame`, `call` the code's entry.
+    `code` is a `frontend.codegen.Code`, `make_frame(ranks)` gives a `runner.jit.Frame`.
     """
 
-    def __init__(self, code: Any, make_frame: Any, tensors: Sequence[torch.Tensor], convention: Convention | None) -> None:
+    def __init__(self, code: Any, make_frame: Any, tensors: Sequence[torch.Tensor]) -> None:
         self.graph: Graph = code.graph
-        self._code, self._make_frame, self._convention = code, make_frame, convention
+        self._code, self._make_frame = code, make_frame
         self._entry = code.entry.call if code.entry else None
         self._given = dict(zip((p.name for p in self.graph.parameters), tensors, strict=True))
         self._parameters = [_packed(t, p) for t, p in zip(tensors, self.graph.parameters, strict=True)]
@@ -46,19 +42,14 @@ class Compiled:
         self._places = {i.name: place for place, i in enumerate(self.graph.inputs)}
         self._frames: list[Any] = []
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._convention is None:
-            return self.run(list(args))
-        return self._as_called(args, kwargs)
-
-    def run(self, tensors: list[Any]) -> list[torch.Tensor]:
+    def __call__(self, *tensors: Any) -> list[torch.Tensor]:
         """The graph's outputs on the tensors of its inputs, in order."""
         inputs = self._inputs
         if len(tensors) != len(inputs):
             raise BadArgument(f"{self.graph.name!r} takes {len(inputs)} tensors, {len(tensors)} were given")
         given = [take(t) for take, t in zip(inputs, tensors, strict=True)]
-        sizes = None if self._static else self._sizes(given)
-        results = [torch.empty(shape if sizes is None else _known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
+        sizes = None if self._static else self.sizes(given)
+        results = [torch.empty(shape if sizes is None else known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
         if self._entry is not None:
             self._run(given, results, sizes is not None)
         outputs = [results[o] if isinstance(o, int) else self._argument(o, tensors) for o in self._code.outputs]
@@ -96,32 +87,19 @@ class Compiled:
     def _argument(self, name: str, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         return self._given[name] if name in self._given else tensors[self._places[name]]
 
-    def _sizes(self, given: Sequence[torch.Tensor]) -> dict[str, int]:
+    def sizes(self, given: Sequence[torch.Tensor]) -> dict[str, int]:
+        """The value of each symbol of the graph when it is called with these tensors."""
         sizes = {symbol: given[self._places[name]].shape[axis] for symbol, (name, axis) in self._symbols.items()}
         sizes.update({symbol: int(given[place]) for place, symbol in self._numbers if symbol})
         for argument, tensor in zip(self._inputs, given, strict=True):
-            if not argument.static and tuple(tensor.shape) != _known(argument.shape, sizes):
+            if not argument.static and tuple(tensor.shape) != known(argument.shape, sizes):
                 raise argument.mismatch(tensor, f" with {', '.join(f'{name} = {size}' for name, size in sizes.items())}")
+        for symbol, size in sizes.items():
+            low, high = self.graph.ranges.get(symbol, (0, None))
+            if size < low or (high is not None and size > high):
+                most = "any size" if high is None else str(high)
+                raise BadArgument(f"{self.graph.name!r} was captured for {symbol} from {low} to {most}, given {size}")
         return sizes
-
-    def _as_called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        convention = self._convention
-        assert convention is not None
-        args, kwargs = convention.bind(args, kwargs)
-        leaves, spec = pytree.tree_flatten((args, kwargs))
-        if spec != convention.in_spec:
-            raise BadArgument(
-                f"{self.graph.name!r} was captured with arguments of the structure {convention.in_spec}, given {spec}"
-            )
-        for place, (leaf, known) in enumerate(zip(leaves, convention.given, strict=True)):
-            if place not in convention.takes and known is not None and leaf != known:
-                raise BadArgument(
-                    f"{self.graph.name!r} was captured with {known!r} as argument {place}, given {leaf!r}; capture it again"
-                )
-        outputs = self.run([leaves[place] for place in convention.takes])
-        sizes = {} if self._static else self._sizes([leaves[place] for place in convention.takes])
-        values = [outputs[r] if isinstance(r, int) else _value(r, sizes) for r in convention.returns]
-        return pytree.tree_unflatten(values, convention.out_spec)
 
 
 class _Argument:
@@ -162,9 +140,5 @@ def _packed(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
     return torch.from_numpy(parameters.pack(plain.numpy(), parameter)) if parameter.panels else plain
 
 
-def _known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:
+def known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else evaluate(size, sizes) for size in shape)
-
-
-def _value(constant: Constant, sizes: dict[str, int]) -> Any:
-    return evaluate(constant.value, sizes) if isinstance(constant.value, Dim) else constant.value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,28 +12,10 @@ from torch import nn
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
-from frontend.capture.functional import Constant, functional
+from frontend.capture.functional import functional
 from frontend.capture.fx_graph import CaptureError
+from frontend.capture.program import Convention, bind
 from frontend.graph import Graph
-
-
-@dataclass
-class Convention:
-    """How a program is called: `takes[i]` is the place of the graph's input i among the flat arguments.
-
-    `given` are the flat arguments of the capture, tensors left out: they are part of the graph. `returns` says for each flat
-    result which output of the graph it is, or its value.
-    """
-
-    module: nn.Module
-    in_spec: pytree.TreeSpec
-    takes: list[int]
-    given: list[Any]
-    out_spec: pytree.TreeSpec
-    returns: list[int | Constant]
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return _bind(self.module, args, kwargs)
 
 
 @dataclass
@@ -86,6 +67,7 @@ def by_export(
         roles[spec.arg.name] = spec.target
         placeholders[spec.arg.name].meta.setdefault("val", None)
     graph, returns = functional(exported.graph_module, name, roles, table)
+    graph.ranges = {str(symbol): _range(values) for symbol, values in exported.range_constraints.items()}
     user = [r for r, s in zip(returns, signature.output_specs, strict=True) if s.kind is OutputKind.USER_OUTPUT]
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     given = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
@@ -109,12 +91,9 @@ def as_forward_takes(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments in the order of forward's, each tensor an object of its own even if it was given twice."""
-    return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, _bind(module, args, kwargs))
+    return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, bind(module, args, kwargs))
 
 
-def _bind(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    try:
-        bound = inspect.signature(module.forward).bind(*args, **kwargs)
-    except ValueError:  # a builtin, which tells no signature
-        return args, kwargs
-    return bound.args, bound.kwargs
+def _range(values: Any) -> tuple[int, int | None]:
+    """torch's own range of a symbol; its infinities are numbers of their own kind."""
+    return int(values.lower), int(values.upper) if values.upper.is_Integer else None
