@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
 from frontend.capture.callable import BadArgument
 from frontend.capture.functional import Constant
-from frontend.dims import evaluate
-from frontend.graph import Dim
 
 
 @dataclass
@@ -34,9 +31,12 @@ class Convention:
 
 
 class Program:
-    """Called as the captured program is, returns what that returns; `run` is its code: tensors to the list of outputs."""
+    """Called as the captured program is, returns what that returns.
 
-    def __init__(self, name: str, run: Callable[..., list[torch.Tensor]], convention: Convention) -> None:
+    `run` is its code, from tensors to the list of outputs: `Compiled` or `Pieces`.
+    """
+
+    def __init__(self, name: str, run: Any, convention: Convention) -> None:
         self.name, self.run, self._convention = name, run, convention
         self._plain = convention.takes == list(range(len(convention.given)))
 
@@ -49,7 +49,7 @@ class Program:
             self._check(leaves)
         tensors = [leaves[place] for place in convention.takes]
         outputs = self.run(*tensors)
-        values = [outputs[r] if isinstance(r, int) else self._value(r, tensors) for r in convention.returns]
+        values = [outputs[r] if isinstance(r, int) else r.known(lambda: self.run.sizes(tensors)) for r in convention.returns]
         return pytree.tree_unflatten(values, convention.out_spec)
 
     def _check(self, leaves: Sequence[Any]) -> None:
@@ -58,11 +58,6 @@ class Program:
                 raise BadArgument(
                     f"{self.name!r} was captured with {known!r} as flat argument {place}, given {leaf!r}; capture it again"
                 )
-
-    def _value(self, constant: Constant, tensors: Sequence[torch.Tensor]) -> Any:
-        if not isinstance(constant.value, Dim):
-            return constant.value
-        return evaluate(constant.value, self.run.sizes(tensors))  # type: ignore[attr-defined]
 
 
 def bind(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
