@@ -14,9 +14,12 @@ aten = torch.ops.aten
 # Beyond torch's core set: one line each, no lowering of ours.
 ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
 
+# In torch's core set, but lowered better as they are.
+NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+
 
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The rewrites that capture applies unless the caller brings a table: torch's core set and ALSO_DECOMPOSED."""
-    table = dict(core_aten_decompositions().items())
+    table = {op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED}
     return table | get_decompositions(ALSO_DECOMPOSED)
