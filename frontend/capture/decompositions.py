@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,11 @@ ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu,
 
 # In torch's core set, but lowered better as they are.
 NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+
+
+def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
+    """A caller's table, and behind it our rewrites of what no registry has among its `lowered` operators."""
+    return {op: rule for op, rule in decompositions().items() if str(op) not in lowered} | table
 
 
 @cache
