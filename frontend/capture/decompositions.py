@@ -14,6 +14,9 @@ aten = torch.ops.aten
 # Beyond torch's core set: one line each, no lowering of ours.
 ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
 
+# In torch's core set, but lowered better as they are.
+NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+
 
 def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
     """A caller's table, and behind it our rewrites of what no registry has among its `lowered` operators."""
@@ -23,5 +26,5 @@ def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The rewrites that capture applies unless the caller brings a table: torch's core set and ALSO_DECOMPOSED."""
-    table = dict(core_aten_decompositions().items())
+    table = {op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED}
     return table | get_decompositions(ALSO_DECOMPOSED)
