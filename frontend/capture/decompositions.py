@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
+from frontend.capture import matrices
+
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
@@ -19,4 +21,4 @@ ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu,
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The rewrites that capture applies unless the caller brings a table: torch's core set and ALSO_DECOMPOSED."""
     table = dict(core_aten_decompositions().items())
-    return table | get_decompositions(ALSO_DECOMPOSED)
+    return table | get_decompositions(ALSO_DECOMPOSED) | matrices.TABLE
