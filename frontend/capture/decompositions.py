@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
+from frontend.capture.fft import TRANSFORMS
+from frontend.capture.products import PRODUCTS
+
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
@@ -17,6 +20,6 @@ ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu,
 
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """The rewrites that capture applies unless the caller brings a table: torch's core set and ALSO_DECOMPOSED."""
+    """The rewrites that capture applies unless the caller brings a table: torch's core set, ALSO_DECOMPOSED and our own."""
     table = dict(core_aten_decompositions().items())
-    return table | get_decompositions(ALSO_DECOMPOSED)
+    return table | get_decompositions(ALSO_DECOMPOSED) | PRODUCTS | TRANSFORMS
