@@ -24,7 +24,7 @@ def sluice(call: Call) -> Any:
         compiled = DynamoCompiler().compile(call, *call.arguments())
         return compiled(*call.arguments())
     except MissingLowerings as error:
-        raise Unsupported(str(error), error.operators) from error
+        raise Unsupported(str(error), sorted({m.operator for m in error.missing})) from error
     except Exception as error:
         raise Unsupported(f"{type(error).__name__}: {error}") from error
 
