@@ -116,4 +116,4 @@ def c2r(self: Tensor, dim: Sequence[int], normalization: int, last_dim_size: int
     return _scaled(result, normalization, n * math.prod(self.shape[d] for d in dim[:-1]))
 
 
-TRANSFORMS = {aten._fft_c2c.default: c2c, aten._fft_r2c.default: r2c, aten._fft_c2r.default: c2r}
+TABLE = {aten._fft_c2c.default: c2c, aten._fft_r2c.default: r2c, aten._fft_c2r.default: c2r}

@@ -34,7 +34,7 @@ def _addmm(self: Tensor, mat1: Tensor, mat2: Tensor, beta: Any = 1, alpha: Any =
     return scaled if beta == 0 else self * beta + scaled
 
 
-PRODUCTS = {
+TABLE = {
     aten.mm.default: _mm,
     aten.bmm.default: _mm,
     aten.addmm.default: _addmm,
