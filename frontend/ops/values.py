@@ -91,27 +91,11 @@ def reshape(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
         return recast(result, with_element(ranked(result), element))
     if static and not math.prod(shape):
         return empty(ir.RankedTensorType.get(list(shape), element))
-    if static:
-        return _regrouped(value, shape)
     index = ir.IndexType.get()
     sizes = [constant(index, s) if isinstance(s, int) else s for s in shape]
     type_ = ir.RankedTensorType.get([s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in shape], element)
     target = tensor.from_elements(ir.RankedTensorType.get([len(sizes)], index), sizes)
     return tensor.reshape(type_, value, target)
-
-
-def _regrouped(value: ir.Value, shape: Sequence[int]) -> ir.Value:
-    """`reshape` of any element type, by way of a single dimension."""
-    given, flat, wanted = (with_shape(ranked(value), s) for s in (ranked(value).shape, [math.prod(shape)], shape))
-    if given.rank > 1:
-        value = tensor.CollapseShapeOp(flat, value, [list(range(given.rank))]).result
-    elif given.rank == 0:
-        value = tensor.ExpandShapeOp(flat, value, [], [], [1]).result
-    if wanted.rank > 1:
-        value = tensor.ExpandShapeOp(wanted, value, [list(range(wanted.rank))], [], wanted.shape).result
-    elif wanted.rank == 0:
-        value = tensor.CollapseShapeOp(wanted, value, []).result
-    return value
 
 
 def padded(value: ir.Value, low: Sequence[int], high: Sequence[int], fill: Any = 0) -> ir.Value:
