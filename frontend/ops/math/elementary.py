@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import constant, is_float
+from frontend.ops.scalars import constant, is_complex, is_float
 from frontend.ops.values import cast, elementwise, operand, ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math
@@ -45,6 +45,8 @@ for _name, _op in {
     @ops_registry.lowers(f"aten.{_name}.default")
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
+        if is_complex(ranked(self).element_type):
+            return DECLINED
         if not is_float(element) or (not is_float(ranked(self).element_type) and _op in (math.ceil, math.floor, math.trunc)):
             return DECLINED
         return elementwise(ranked(out), [cast(self, element)], _op)
