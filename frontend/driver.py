@@ -27,7 +27,7 @@ class GraphDriver:
             for index, ref in enumerate(subgraph.outputs):
                 produced[_flat(ref)] = Ref(subgraph.name, index)
         outputs = [produced.get(_flat(ref), ref) for ref in graph.outputs]
-        return Graph(graph.name, list(graph.parameters), list(graph.inputs), calls, outputs)
+        return Graph(graph.name, list(graph.parameters), list(graph.inputs), calls, outputs, list(graph.writes), graph.ranges)
 
     def _subgraph(self, name: str, members: set[str]) -> Graph:
         graph = self.graph
@@ -40,7 +40,7 @@ class GraphDriver:
         flat = {ref: _flat(ref) for ref in passed}
         inputs += [Input(flat[ref].name, graph.type_of(ref)) for ref in passed]
         outputs = [ref for node in nodes for ref in _results(node) if self._leaves(ref, members)]
-        part = Graph(name, [p for p in graph.parameters if p.name in used], inputs, [], outputs)
+        part = Graph(name, [p for p in graph.parameters if p.name in used], inputs, [], outputs, ranges=graph.ranges)
         part.replace_nodes(nodes, {ref: new for ref, new in flat.items() if ref != new})
         return part
 

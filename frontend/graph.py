@@ -151,6 +151,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     outputs: list[Ref] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
+    ranges: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # symbol -> the least and the greatest it may be
     groups: dict[str, list[str]] = field(default_factory=dict)  # subgraph -> the nodes in it, set by fuse_ops
     lowered_by: dict[str, str] = field(default_factory=dict)  # node -> the registry that answered
 

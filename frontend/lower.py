@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from frontend import parameters
@@ -15,7 +16,7 @@ from frontend.ops import scf as scf_ops
 from frontend.ops import tosa as tosa_ops
 from frontend.ops.scalars import Scalar
 from frontend.ops.values import empty, result_sizes, size_value, tensor_type
-from frontend.registry import DECLINED, Lowering, MissingLowerings, Registry, find, nearest
+from frontend.registry import DECLINED, Lowering, Missing, MissingLowerings, Registry, find, nearest
 from passes.mlir import arith, bufferization, func, ir, memref, tensor
 
 REGISTRIES = tuple(dialect.ops_registry for dialect in (tosa_ops, linalg_ops, math_ops, scf_ops, func_ops))
@@ -30,9 +31,13 @@ def order(primary: Registry) -> tuple[Registry, ...]:
     return (primary, *[registry for registry in REGISTRIES if registry is not primary])
 
 
-def check(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> None:
-    """Raise MissingLowerings with every node that no registry knows."""
-    _refuse(graph, [node for node in graph.nodes if not find(registries, node.op)], registries)
+def preflight(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> list[Missing]:
+    """Every node that will not be lowered, because no registry knows it or all decline its types."""
+    try:
+        lower(replace(graph, lowered_by={}), registries)
+    except MissingLowerings as error:
+        return error.missing
+    return []
 
 
 def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parameters: bool = False) -> ir.Module:
@@ -41,7 +46,6 @@ def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parame
     Its arguments are the parameters, each a tensor, or with `pack_parameters` all of them as one memref of bytes laid out as
     `frontend.parameters.offsets` says; then the inputs. Which registry lowered a node is recorded in `graph.lowered_by`.
     """
-    check(graph, registries)
     with ir.Context(), ir.Location.name(graph.name):
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):
@@ -199,19 +203,21 @@ def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry])
     if not nodes:
         return
     types = graph.definitions()
-    rows = []
-    for node in nodes:
-        given = ", ".join(str(types[ref.name][ref.index]) for ref in node.refs())
-        results = ", ".join(map(str, node.types))
-        close = nearest(registries, node.op)
-        known = [dialect for dialect, _ in find(registries, node.op)]
-        hint = (
-            f"lowered by {', '.join(known)}, but not for these types" if known else f"nearest known: {close}" if close else ""
+    missing = [
+        Missing(
+            node.name,
+            node.op,
+            tuple(str(types[ref.name][ref.index]) for ref in node.refs()),
+            tuple(map(str, node.types)),
+            str(node.source or "an unknown line"),
+            tuple(dialect for dialect, _ in find(registries, node.op)),
+            nearest(registries, node.op),
         )
-        rows.append(f"  {node.name}: {node.op} ({given}) -> {results} at {node.source}" + (f"; {hint}" if hint else ""))
+        for node in nodes
+    ]
     files = ", ".join(f"frontend/ops/{registry.dialect}" for registry in registries if registry is not func_ops.ops_registry)
     advice = f"add a row or a function to one of {files}, or a decomposition to frontend/capture/decompositions.py"
-    raise MissingLowerings(rows, advice, sorted({node.op for node in nodes}))
+    raise MissingLowerings(missing, advice)
 
 
 def _location(node: Node) -> ir.Location:

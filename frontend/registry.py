@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Lowering = Callable[..., Any]
@@ -21,6 +22,15 @@ class Registry(dict[str, Lowering]):
         super().__init__()
         self.dialect = dialect
         self.dynamic: set[str] = set()  # operators whose lowering takes dynamic sizes too
+
+    @classmethod
+    def of(cls, lowerings: Mapping[str, Lowering]) -> Registry:
+        """A plain mapping as a registry of the name `primary`; a registry is itself."""
+        if isinstance(lowerings, Registry):
+            return lowerings
+        registry = cls("primary")
+        registry.update(lowerings)
+        return registry
 
     def lowers(self, *operators: str, dynamic: bool = False) -> Callable[[Lowering], Lowering]:
         """Register the decorated function; a second registration of a name is an error, not an overwrite.
@@ -46,12 +56,31 @@ class Registry(dict[str, Lowering]):
 DECLINED = object()
 
 
-class MissingLowerings(Exception):
-    """Every node of a graph that no registry lowers, each with where it comes from and where a lowering goes."""
+@dataclass(frozen=True)
+class Missing:
+    """A node that no registry lowers: what is known of it, and what comes near."""
 
-    def __init__(self, rows: list[str], advice: str, operators: list[str]) -> None:
-        super().__init__("\n".join([f"no lowering for {len(rows)} node(s):", *rows, advice]))
-        self.operators = operators
+    node: str
+    operator: str
+    takes: tuple[str, ...]  # the types of its operands
+    gives: tuple[str, ...]
+    source: str  # the line of the program, as file:line
+    declined_by: tuple[str, ...]  # registries that lower the operator, but not for these types
+    nearest: str | None  # a registered operator with a similar name
+
+    def __str__(self) -> str:
+        hint = f"; nearest known: {self.nearest}" if self.nearest else ""
+        if self.declined_by:
+            hint = f"; lowered by {', '.join(self.declined_by)}, but not for these types"
+        return f"{self.node}: {self.operator} ({', '.join(self.takes)}) -> {', '.join(self.gives)} at {self.source}{hint}"
+
+
+class MissingLowerings(Exception):
+    """Every node of a graph that no registry lowers, as `missing`, and where a lowering goes."""
+
+    def __init__(self, missing: Sequence[Missing], advice: str) -> None:
+        super().__init__("\n".join([f"no lowering for {len(missing)} node(s):", *(f"  {row}" for row in missing), advice]))
+        self.missing = list(missing)
 
 
 def find(registries: Sequence[Registry], name: str, static: bool = True) -> list[tuple[str, Lowering]]:
@@ -63,6 +92,18 @@ def find(registries: Sequence[Registry], name: str, static: bool = True) -> list
 
 
 def nearest(registries: Sequence[Registry], name: str) -> str | None:
-    """The registered operator whose name is closest, for an error's hint."""
-    close = difflib.get_close_matches(name, {n for registry in registries for n in registry}, 1, 0.6)
+    """The registered operator whose name is closest, for an error's hint; another overload of the same one comes first."""
+    known = {n for registry in registries for n in registry}
+    base = _base(name)
+    overloads = sorted(n for n in known if _base(n) == base)
+    close = overloads or difflib.get_close_matches(name, [n for n in known if _alike(_base(n), base)], 1, 0.6)
     return close[0] if close else None
+
+
+def _base(name: str) -> str:
+    """`add` of `aten.add.Tensor`."""
+    return name.split(".")[1] if name.count(".") > 1 else name
+
+
+def _alike(one: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, one, other).ratio() > 0.75

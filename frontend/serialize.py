@@ -32,6 +32,7 @@ def _graph(data: dict[str, Any]) -> Graph:
         nodes=[_node(n) for n in data["nodes"]],
         outputs=_value(data["outputs"]),
         writes=data["writes"],
+        ranges={symbol: (low, high) for symbol, (low, high) in data["ranges"].items()},
         groups=data["groups"],
         lowered_by=data["lowered_by"],
     )

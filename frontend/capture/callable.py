@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
 from frontend import parameters
-from frontend.capture.export import Convention
-from frontend.capture.functional import Constant
-from frontend.capture.fx_graph import DTYPES
+from frontend.capture.fx_graph import DTYPES, TORCH
 from frontend.dims import evaluate, symbols_in
-from frontend.graph import Dim, Graph, TensorType
-
-_TORCH = {name: dtype for dtype, name in DTYPES.items()}
+from frontend.graph import Dim, Graph, Input, TensorType
 
 
 class BadArgument(TypeError):
@@ -25,40 +20,32 @@ class BadArgument(TypeError):
 class Compiled:
     """A graph's code with its parameters bound: `compiled(*tensors)` gives the list of its outputs.
 
-    With a convention it is called as the captured program was, and returns what that returns. Tensors are read where they lie
-    (those that are not contiguous are copied first), results are new memory, what the program writes in place is written
-    there. Gradients do not pass through it.
+    Tensors are read where they lie (those that are not contiguous are copied first), results are new memory, what the program
+    writes in place is written there. Gradients do not pass through it.
 
-    `make_frame(ranks)` gives a `runner.jit.Frame`, `call` the code's entry.
+    `code` is a `frontend.codegen.Code`, `make_frame(ranks)` gives a `runner.jit.Frame`.
     """
 
-    def __init__(self, code: Any, make_frame: Any, tensors: Sequence[torch.Tensor], convention: Convention | None) -> None:
+    def __init__(self, code: Any, make_frame: Any, tensors: Sequence[torch.Tensor]) -> None:
         self.graph: Graph = code.graph
-        self._code, self._make_frame, self._convention = code, make_frame, convention
+        self._code, self._make_frame = code, make_frame
         self._entry = code.entry.call if code.entry else None
         self._given = dict(zip((p.name for p in self.graph.parameters), tensors, strict=True))
         self._parameters = [_packed(t, p) for t, p in zip(tensors, self.graph.parameters, strict=True)]
-        self._inputs = [_Argument(i.name, i.type) for i in self.graph.inputs]
-        self._results = [(t.shape, _TORCH[t.dtype]) for t in code.results]
-        self._symbols = symbols_in((i.name, i.type) for i in self.graph.inputs)
-        self._numbers = [(place, i.symbol) for place, i in enumerate(self.graph.inputs) if i.symbol]
-        self._static = not self._symbols and not self._numbers
+        self._inputs = [_Argument(i) for i in self.graph.inputs]
+        self._results = [(t.shape, TORCH[t.dtype]) for t in code.results]
+        self.sizes = Sizes(self.graph)
         self._places = {i.name: place for place, i in enumerate(self.graph.inputs)}
         self._frames: list[Any] = []
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._convention is None:
-            return self.run(list(args))
-        return self._as_called(args, kwargs)
-
-    def run(self, tensors: list[Any]) -> list[torch.Tensor]:
+    def __call__(self, *tensors: Any) -> list[torch.Tensor]:
         """The graph's outputs on the tensors of its inputs, in order."""
         inputs = self._inputs
         if len(tensors) != len(inputs):
             raise BadArgument(f"{self.graph.name!r} takes {len(inputs)} tensors, {len(tensors)} were given")
         given = [take(t) for take, t in zip(inputs, tensors, strict=True)]
-        sizes = None if self._static else self._sizes(given)
-        results = [torch.empty(shape if sizes is None else _known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
+        sizes = None if self.sizes.static else self.sizes(given)
+        results = [torch.empty(shape if sizes is None else known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
         if self._entry is not None:
             self._run(given, results, sizes is not None)
         outputs = [results[o] if isinstance(o, int) else self._argument(o, tensors) for o in self._code.outputs]
@@ -68,6 +55,11 @@ class Compiled:
         for name, value in zip(self.graph.writes, outputs[kept:], strict=True):
             self._argument(name, tensors).copy_(value)
         return outputs[:kept]
+
+    def among_arguments(self) -> Callable[..., list[torch.Tensor]]:
+        """The same, for a caller that passes the tensors of the parameters too, first; they are bound already."""
+        skip = len(self._parameters)
+        return lambda *tensors: self(*tensors[skip:])
 
     def _run(self, given: list[torch.Tensor], results: list[torch.Tensor], dynamic: bool) -> None:
         frame = self._frames.pop() if self._frames else self._new_frame()
@@ -96,40 +88,43 @@ class Compiled:
     def _argument(self, name: str, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         return self._given[name] if name in self._given else tensors[self._places[name]]
 
-    def _sizes(self, given: Sequence[torch.Tensor]) -> dict[str, int]:
+
+class Sizes:
+    """What a graph's symbols are, when it is called with these tensors; `static` if it has none."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._symbols = symbols_in((i.name, i.type) for i in graph.inputs)
+        self._numbers = [(place, i.symbol) for place, i in enumerate(graph.inputs) if i.symbol]
+        self._places = {i.name: place for place, i in enumerate(graph.inputs)}
+        self.static = not self._symbols and not self._numbers
+
+    def __call__(self, given: Sequence[Any]) -> dict[str, int]:
         sizes = {symbol: given[self._places[name]].shape[axis] for symbol, (name, axis) in self._symbols.items()}
         sizes.update({symbol: int(given[place]) for place, symbol in self._numbers if symbol})
-        for argument, tensor in zip(self._inputs, given, strict=True):
-            if not argument.static and tuple(tensor.shape) != _known(argument.shape, sizes):
-                raise argument.mismatch(tensor, f" with {', '.join(f'{name} = {size}' for name, size in sizes.items())}")
+        for value, tensor in zip(self._graph.inputs, given, strict=True):
+            if not value.type.static and tuple(tensor.shape) != known(value.type.shape, sizes):
+                raise mismatch(value, tensor, f" with {', '.join(f'{name} = {size}' for name, size in sizes.items())}")
+        for symbol, size in sizes.items():
+            low, high = self._graph.ranges.get(symbol, (0, None))
+            if size < low or (high is not None and size > high):
+                most = "any size" if high is None else str(high)
+                raise BadArgument(f"{self._graph.name!r} was captured for {symbol} from {low} to {most}, given {size}")
         return sizes
 
-    def _as_called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        convention = self._convention
-        assert convention is not None
-        args, kwargs = convention.bind(args, kwargs)
-        leaves, spec = pytree.tree_flatten((args, kwargs))
-        if spec != convention.in_spec:
-            raise BadArgument(
-                f"{self.graph.name!r} was captured with arguments of the structure {convention.in_spec}, given {spec}"
-            )
-        for place, (leaf, known) in enumerate(zip(leaves, convention.given, strict=True)):
-            if place not in convention.takes and known is not None and leaf != known:
-                raise BadArgument(
-                    f"{self.graph.name!r} was captured with {known!r} as argument {place}, given {leaf!r}; capture it again"
-                )
-        outputs = self.run([leaves[place] for place in convention.takes])
-        sizes = {} if self._static else self._sizes([leaves[place] for place in convention.takes])
-        values = [outputs[r] if isinstance(r, int) else _value(r, sizes) for r in convention.returns]
-        return pytree.tree_unflatten(values, convention.out_spec)
+
+def mismatch(value: Input, tensor: torch.Tensor, given: str = "") -> BadArgument:
+    came = TensorType(tuple(tensor.shape), DTYPES.get(tensor.dtype, str(tensor.dtype)))
+    return BadArgument(f"argument {value.name!r} is {came}, expected {value.type}{given}")
 
 
 class _Argument:
     """What an input must be; calling it with a tensor checks that and gives the tensor to read."""
 
-    def __init__(self, name: str, type_: TensorType) -> None:
-        self.name, self.type, self.shape, self.static = name, type_, type_.shape, type_.static
-        self.dtype, self.rank = _TORCH[type_.dtype], len(type_.shape)
+    def __init__(self, value: Input) -> None:
+        self.value, self.name, self.type = value, value.name, value.type
+        self.shape, self.static = value.type.shape, value.type.static
+        self.dtype, self.rank = TORCH[value.type.dtype], len(value.type.shape)
 
     def __call__(self, tensor: Any) -> torch.Tensor:
         if not isinstance(tensor, torch.Tensor):
@@ -137,16 +132,12 @@ class _Argument:
                 return torch.tensor(tensor)
             raise BadArgument(f"argument {self.name!r} is a {type(tensor).__name__}, expected a tensor {self.type}")
         if tensor.dtype is not self.dtype or tensor.dim() != self.rank or (self.static and tensor.shape != self.shape):
-            raise self.mismatch(tensor)
+            raise mismatch(self.value, tensor)
         if not tensor.is_cpu or tensor.layout is not torch.strided:
             raise BadArgument(
                 f"argument {self.name!r} is on {tensor.device} in {tensor.layout}, expected a dense tensor on cpu"
             )
         return tensor if tensor.is_contiguous() and not _lazy(tensor) else _plain(tensor)
-
-    def mismatch(self, tensor: torch.Tensor, given: str = "") -> BadArgument:
-        came = TensorType(tuple(tensor.shape), DTYPES.get(tensor.dtype, str(tensor.dtype)))
-        return BadArgument(f"argument {self.name!r} is {came}, expected {self.type}{given}")
 
 
 def _lazy(tensor: torch.Tensor) -> bool:
@@ -162,9 +153,5 @@ def _packed(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
     return torch.from_numpy(parameters.pack(plain.numpy(), parameter)) if parameter.panels else plain
 
 
-def _known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:
+def known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else evaluate(size, sizes) for size in shape)
-
-
-def _value(constant: Constant, sizes: dict[str, int]) -> Any:
-    return evaluate(constant.value, sizes) if isinstance(constant.value, Dim) else constant.value

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
+from torch.fx.proxy import TracerBase
 from torch.utils import _pytree as pytree
 
-from frontend.capture.functional import Constant, functional
+from frontend.capture.functional import functional
 from frontend.capture.fx_graph import CaptureError
+from frontend.capture.program import Convention, bind
 from frontend.graph import Graph
-
-
-@dataclass
-class Convention:
-    """How a program is called: `takes[i]` is the place of the graph's input i among the flat arguments.
-
-    `given` are the flat arguments of the capture, tensors left out: they are part of the graph. `returns` says for each flat
-    result which output of the graph it is, or its value.
-    """
-
-    module: nn.Module
-    in_spec: pytree.TreeSpec
-    takes: list[int]
-    given: list[Any]
-    out_spec: pytree.TreeSpec
-    returns: list[int | Constant]
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return _bind(self.module, args, kwargs)
 
 
 @dataclass
@@ -85,7 +69,9 @@ def by_export(
         tensors[spec.arg.name] = stored[spec.target]
         roles[spec.arg.name] = spec.target
         placeholders[spec.arg.name].meta.setdefault("val", None)
-    graph, returns = functional(exported.graph_module, name, roles, table)
+    graph, returns, tables = functional(exported.graph_module, name, roles, table)
+    tensors |= tables
+    graph.ranges = {str(symbol): _range(values) for symbol, values in exported.range_constraints.items()}
     user = [r for r, s in zip(returns, signature.output_specs, strict=True) if s.kind is OutputKind.USER_OUTPUT]
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     given = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
@@ -97,7 +83,7 @@ def by_export(
 def _export(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic_shapes: Any
 ) -> torch.export.ExportedProgram:
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), patch.object(TracerBase, "_filter_traceback_frames", _program_frames):
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")  # torch's own copying
         try:
             return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False)
@@ -105,16 +91,19 @@ def _export(
             raise CaptureError(f"torch.export cannot make one graph of {type(module).__name__}: {str(e).strip()}") from e
 
 
+def _program_frames(_: TracerBase, frames: traceback.StackSummary) -> traceback.StackSummary:
+    """The lines between our call of torch.export and an operator; torch itself keeps only functions called `forward`."""
+    ours = [i for i, frame in enumerate(frames) if frame.filename == __file__ and frame.name == _export.__name__]
+    return traceback.StackSummary.from_list(frames[ours[-1] + 1 :] if ours else frames)
+
+
 def as_forward_takes(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments in the order of forward's, each tensor an object of its own even if it was given twice."""
-    return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, _bind(module, args, kwargs))
+    return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, bind(module, args, kwargs))
 
 
-def _bind(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    try:
-        bound = inspect.signature(module.forward).bind(*args, **kwargs)
-    except ValueError:  # a builtin, which tells no signature
-        return args, kwargs
-    return bound.args, bound.kwargs
+def _range(values: Any) -> tuple[int, int | None]:
+    """torch's own range of a symbol; its infinities are numbers of their own kind."""
+    return int(values.lower), int(values.upper) if values.upper.is_Integer else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from torch._higher_order_ops.effects import with_effects
 
 from frontend.capture.decompositions import decompositions
 from frontend.capture.fx_graph import CaptureError, graph_of
+from frontend.capture.tables import fold_tables
+from frontend.dims import evaluate
 from frontend.graph import Dim, Graph
 
 
@@ -24,15 +26,19 @@ class Constant:
 
     value: Any
 
+    def known(self, sizes: Callable[[], Mapping[str, int]]) -> Any:
+        """The value, given what the graph's symbols are in this call."""
+        return evaluate(self.value, sizes()) if isinstance(self.value, Dim) else self.value
+
 
 def functional(
     program: fx.GraphModule, name: str, roles: dict[str, str], table: dict[Any, Callable[..., Any]] | None
-) -> tuple[Graph, list[int | Constant]]:
-    """The program's graph, and what each of its results is: the number of a graph output, or a constant.
+) -> tuple[Graph, list[int | Constant], dict[str, torch.Tensor]]:
+    """The program's graph, what each of its results is (the number of a graph output, or a constant), and its tables.
 
     Placeholders need their fake tensors as `meta["val"]`; those that are no tensors are constants of this trace.
     """
-    program, results = _tensors_only(program)
+    program, results = tensors_only(program)
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
     fakes = [node.meta["val"] for node in placeholders]
     mode = detect_fake_mode(fakes)
@@ -44,11 +50,12 @@ def functional(
     for new, old in zip((n for n in traced.graph.nodes if n.op == "placeholder"), placeholders, strict=True):
         new.meta.setdefault("val", old.meta["val"])
         new._rename(f"{old.name}")
-    graph = graph_of(traced.graph, name, roles)
+    tables = fold_tables(traced.graph)
+    graph = graph_of(traced.graph, name, roles | {table: table for table in tables})
     written = signature.user_inputs_to_mutate
     graph.writes = [traced_name(placeholders, target) for target in written.values()]
     graph.outputs = graph.outputs[len(written) :] + graph.outputs[: len(written)]
-    return graph, results
+    return graph, results, tables
 
 
 def _drop_tokens(graph: fx.Graph, count: int) -> None:
@@ -74,7 +81,7 @@ def traced_name(placeholders: Sequence[fx.Node], argument: str) -> str:
     return placeholders[int(argument.removeprefix("arg").removesuffix("_1"))].name
 
 
-def _tensors_only(program: fx.GraphModule) -> tuple[fx.GraphModule, list[int | Constant]]:
+def tensors_only(program: fx.GraphModule) -> tuple[fx.GraphModule, list[int | Constant]]:
     """The same program with tensors (and varying ints) alone as arguments and results."""
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}

@@ -16,7 +16,7 @@ class Unsupported(Exception):
         self.missing = missing or []
 
 
-def sluice(call: Call) -> Any:
+def sluice(call: Call, expected: list[Any]) -> Any:
     from frontend import DynamoCompiler
     from frontend.registry import MissingLowerings
 
@@ -24,9 +24,18 @@ def sluice(call: Call) -> Any:
         compiled = DynamoCompiler().compile(call, *call.arguments())
         return compiled(*call.arguments())
     except MissingLowerings as error:
-        raise Unsupported(str(error), error.operators) from error
+        raise Unsupported(str(error), sorted({m.operator for m in error.missing})) from error
     except Exception as error:
         raise Unsupported(f"{type(error).__name__}: {error}") from error
 
 
-SUBJECTS: dict[str, Callable[[Call], Any]] = {"sluice": sluice}
+def torch_mlir(call: Call, expected: list[Any]) -> Any:
+    from tests.coverage import peer
+
+    try:
+        return peer.torch_mlir(call, expected)
+    except Exception as error:
+        raise Unsupported(f"{type(error).__name__}: {error}") from error
+
+
+SUBJECTS: dict[str, Callable[[Call, list[Any]], Any]] = {"sluice": sluice, "torch-mlir": torch_mlir}

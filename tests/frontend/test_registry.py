@@ -11,7 +11,7 @@ import torch
 
 from frontend import LoweringError, MissingLowerings
 from frontend.graph import Graph, Input, Node, Ref, Source, TensorType
-from frontend.lower import REGISTRIES, check, lower, order
+from frontend.lower import REGISTRIES, lower, order, preflight
 from frontend.ops import linalg, tosa
 from frontend.registry import DECLINED, Registry, find, nearest
 from passes.mlir import arith
@@ -99,13 +99,11 @@ def test_every_missing_lowering_is_listed_at_once() -> None:
         "add a row or a function to one of frontend/ops/tosa, frontend/ops/linalg, frontend/ops/math, frontend/ops/scf, "
         "or a decomposition to frontend/capture/decompositions.py",
     ]
-    with pytest.raises(MissingLowerings, match=r"no lowering for 2 node\(s\)"):
-        check(graph)
+    assert [m.node for m in preflight(graph)] == ["n0", "n2"]
 
 
 def test_every_declined_node_is_listed_too() -> None:
     graph = graph_of("aten.atan2.default", "aten.add.Tensor", "aten.atan2.default", type_=TensorType((2, 3), "i64"))
-    check(graph)
     with pytest.raises(MissingLowerings) as error:
         lower(graph)
     row = "  {}: aten.atan2.default (2x3xi64, 2x3xi64) -> 2x3xi64 at model/some.py:{}; lowered by math, but not for these types"
@@ -168,5 +166,4 @@ def test_results_without_elements_need_no_computing() -> None:
     graph = graph_of("aten.atan2.default", type_=TensorType((0, 2), "i64"))
     lower(graph)
     assert graph.lowered_by == {"n0": "tensor"}
-    with pytest.raises(MissingLowerings):
-        lower(graph_of("aten.unheard.of", type_=TensorType((0, 2), "f32")))
+    assert not preflight(graph_of("aten.unheard.of", type_=TensorType((0, 2), "f32")))
