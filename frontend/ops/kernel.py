@@ -63,6 +63,7 @@ class Reader:
     def __init__(self, value: ir.Value) -> None:
         self.tensor = value
         self.type = ir.RankedTensorType(value.type)
+        self.element = self.type.element_type
 
     def __getitem__(self, at: Index | Sequence[Index]) -> Scalar:
         return Scalar(tensor.extract(self.tensor, _indices(at)))
