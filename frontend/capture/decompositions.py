@@ -12,7 +12,10 @@ from torch._decomp import core_aten_decompositions, get_decompositions
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
-ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
+ALSO_DECOMPOSED = [
+    aten._softmax, aten._log_softmax, aten.dist, aten.elu, aten.gelu, aten.hardtanh, aten.ldexp, aten.leaky_relu,
+    aten.masked_fill, aten.tril_indices, aten.triu_indices,
+]  # fmt: skip
 
 
 @cache
