@@ -348,7 +348,7 @@ ROWS = {row.id: row for row in [*unary_rows(), *promotion_rows(), *ELEMENTWISE, 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_equals_pytorch(row: Row) -> None:
-    graph = check(row.function, *row.inputs, **row.options)
+    check(row.function, *row.inputs, **row.options)
 
 
 # What no lowering takes for these types is said, and computes nothing.
