@@ -48,6 +48,11 @@ def component(element: ir.Type) -> ir.Type:
     return ir.ComplexType(element).element_type if is_complex(element) else element
 
 
+def wide(element: ir.Type) -> ir.Type:
+    """The type that PyTorch computes in before it rounds once: f32 for floats of 16 bits, any other type is its own."""
+    return ir.F32Type.get() if is_float(element) and element.width == 16 else element
+
+
 def signless(element: ir.Type) -> ir.Type:
     return ir.IntegerType.get_signless(element.width) if is_unsigned(element) else element
 
