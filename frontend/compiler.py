@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from frontend import capture
 from frontend.codegen import compile_graph
+from frontend.driver import GraphDriver
 from frontend.graph import Graph
 from frontend.log import table
-from frontend.lower import lower, order
+from frontend.lower import lower, order, preflight
 from frontend.ops import tosa
-from frontend.registry import Registry
+from frontend.registry import Lowering, Missing, Registry
+from frontend.transforms.cut_out import cut_out
 from frontend.transforms.drop_no_ops import drop_no_ops
 from runner.jit import Frame
 
@@ -28,6 +31,10 @@ class ImportedGraph(Graph):
     @property
     def _imported_module(self) -> Any:
         return self.imported_module
+
+    def preflight(self) -> list[Missing]:
+        """Every operator that cannot be lowered, before anything is."""
+        return preflight(self, self.registries)
 
     def lower_to_top_level_ir(self, do_params_pack: bool = False) -> Any:
         """Lower to a verified module; `do_params_pack` makes all parameters one argument of bytes."""
@@ -54,21 +61,30 @@ class DynamoCompiler:
 
     func_name: the name of the function to generate.
     primary_registry: asked first for each operator; the other registries are fallbacks.
-    aot_autograd_decomposition: a torch decomposition table; None takes `frontend.capture.decompositions()`.
+    aot_autograd_decomposition: a torch decomposition table; what it leaves and no registry lowers is decomposed by
+        `frontend.capture.decompositions()`, which is also what None takes.
+    fallback: with "eager", PyTorch runs the operators that no registry lowers; callables then have a `report()` of the cost.
     verbose: print each imported graph; verbose_path names a file to write it to instead.
     """
 
     def __init__(
         self,
         func_name: str = "forward",
-        primary_registry: Registry | None = None,
+        primary_registry: Mapping[str, Lowering] | None = None,
         aot_autograd_decomposition: dict[Any, Any] | None = None,
         verbose: bool = False,
         verbose_path: str | None = None,
+        fallback: str | None = None,
     ) -> None:
+        if fallback not in (None, "eager"):
+            raise ValueError(f"fallback={fallback!r}: expected None or 'eager'")
+        self.fallback = fallback
         self.func_name = func_name
-        self.registries = order(primary_registry if primary_registry is not None else tosa.ops_registry)
+        self.registries = order(tosa.ops_registry if primary_registry is None else Registry.of(primary_registry))
         self.decompositions = aot_autograd_decomposition
+        if aot_autograd_decomposition is not None:
+            lowered = {name for registry in self.registries for name in registry}
+            self.decompositions = capture.completed(aot_autograd_decomposition, lowered)
         self.verbose = verbose
         self.verbose_path = verbose_path
         self.imported_graphs: list[ImportedGraph] = []
@@ -82,7 +98,7 @@ class DynamoCompiler:
         """Capture with torch.export: one graph, whose inputs keep the order and the names of `forward`'s arguments."""
         return self._keep([capture.by_export(module, args, kwargs, self.func_name, self.decompositions)])
 
-    def dynamo_run(self) -> capture.Compiled:
+    def dynamo_run(self) -> capture.Compiled | capture.Pieces:
         """The imported graph as a callable: `run(*tensors)` gives the list of its outputs, parameters are bound already."""
         if len(self.imported_graphs) != 1:
             raise ValueError(
@@ -101,8 +117,27 @@ class DynamoCompiler:
         assert captured.convention is not None
         return capture.Program(self.func_name, self._compiled(captured.graph, captured.tensors), captured.convention)
 
-    def _compiled(self, graph: Graph, tensors: list[Any]) -> capture.Compiled:
-        return capture.Compiled(compile_graph(graph, self.registries), Frame, tensors)
+    def __call__(self, program: Any, examples: Any) -> Callable[..., Any]:
+        """As a backend: `torch.compile(model, backend=this_compiler)`. Each call makes the code of one piece of the model."""
+        return capture.compile_piece(program, examples, self.func_name, self.decompositions, self._compiled)
+
+    def _compiled(self, graph: Graph, tensors: list[Any]) -> capture.Compiled | capture.Pieces:
+        missing = preflight(graph, self.registries) if self.fallback == "eager" else []
+        if not missing:
+            return capture.Compiled(compile_graph(graph, self.registries), Frame, tensors)
+        driver = GraphDriver(replace(graph, lowered_by={}).fuse_ops([cut_out({m.node for m in missing})]))
+        given = dict(zip((p.name for p in graph.parameters), tensors, strict=True))
+        labels = {m.node: f"{m.operator} at {m.source}" for m in missing}
+        pieces = {}
+        for part in driver.subgraphs:
+            if part.nodes[0].name in labels:
+                pieces[part.name] = capture.eager(part), capture.Cost(labels[part.nodes[0].name], eager=True)
+            else:
+                compiled = capture.Compiled(
+                    compile_graph(part, self.registries), Frame, [given[p.name] for p in part.parameters]
+                )
+                pieces[part.name] = compiled.among_arguments(), capture.Cost(part.name, eager=False)
+        return capture.Pieces(driver.construct_main_graph(), pieces, tensors)
 
     def _keep(self, captured: list[capture.Captured]) -> Imported:
         imported = Imported()
@@ -120,3 +155,8 @@ class DynamoCompiler:
         elif self.verbose:
             print(table(*self.imported_graphs))
         return imported
+
+
+def backend(program: Any, examples: Any, options: dict[str, Any] | None = None) -> Callable[..., Any]:
+    """`torch.compile(model, backend="sluice")`; `options` are DynamoCompiler's."""
+    return DynamoCompiler(**(options or {}))(program, examples)

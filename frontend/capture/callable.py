@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from frontend import parameters
-from frontend.capture.fx_graph import DTYPES
+from frontend.capture.fx_graph import DTYPES, TORCH
 from frontend.dims import evaluate, symbols_in
-from frontend.graph import Dim, Graph, TensorType
-
-_TORCH = {name: dtype for dtype, name in DTYPES.items()}
+from frontend.graph import Dim, Graph, Input, TensorType
 
 
 class BadArgument(TypeError):
@@ -34,11 +32,9 @@ class Compiled:
         self._entry = code.entry.call if code.entry else None
         self._given = dict(zip((p.name for p in self.graph.parameters), tensors, strict=True))
         self._parameters = [_packed(t, p) for t, p in zip(tensors, self.graph.parameters, strict=True)]
-        self._inputs = [_Argument(i.name, i.type) for i in self.graph.inputs]
-        self._results = [(t.shape, _TORCH[t.dtype]) for t in code.results]
-        self._symbols = symbols_in((i.name, i.type) for i in self.graph.inputs)
-        self._numbers = [(place, i.symbol) for place, i in enumerate(self.graph.inputs) if i.symbol]
-        self._static = not self._symbols and not self._numbers
+        self._inputs = [_Argument(i) for i in self.graph.inputs]
+        self._results = [(t.shape, TORCH[t.dtype]) for t in code.results]
+        self.sizes = Sizes(self.graph)
         self._places = {i.name: place for place, i in enumerate(self.graph.inputs)}
         self._frames: list[Any] = []
 
@@ -48,7 +44,7 @@ class Compiled:
         if len(tensors) != len(inputs):
             raise BadArgument(f"{self.graph.name!r} takes {len(inputs)} tensors, {len(tensors)} were given")
         given = [take(t) for take, t in zip(inputs, tensors, strict=True)]
-        sizes = None if self._static else self.sizes(given)
+        sizes = None if self.sizes.static else self.sizes(given)
         results = [torch.empty(shape if sizes is None else known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
         if self._entry is not None:
             self._run(given, results, sizes is not None)
@@ -59,6 +55,11 @@ class Compiled:
         for name, value in zip(self.graph.writes, outputs[kept:], strict=True):
             self._argument(name, tensors).copy_(value)
         return outputs[:kept]
+
+    def among_arguments(self) -> Callable[..., list[torch.Tensor]]:
+        """The same, for a caller that passes the tensors of the parameters too, first; they are bound already."""
+        skip = len(self._parameters)
+        return lambda *tensors: self(*tensors[skip:])
 
     def _run(self, given: list[torch.Tensor], results: list[torch.Tensor], dynamic: bool) -> None:
         frame = self._frames.pop() if self._frames else self._new_frame()
@@ -87,27 +88,43 @@ class Compiled:
     def _argument(self, name: str, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         return self._given[name] if name in self._given else tensors[self._places[name]]
 
-    def sizes(self, given: Sequence[torch.Tensor]) -> dict[str, int]:
-        """The value of each symbol of the graph when it is called with these tensors."""
+
+class Sizes:
+    """What a graph's symbols are, when it is called with these tensors; `static` if it has none."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._symbols = symbols_in((i.name, i.type) for i in graph.inputs)
+        self._numbers = [(place, i.symbol) for place, i in enumerate(graph.inputs) if i.symbol]
+        self._places = {i.name: place for place, i in enumerate(graph.inputs)}
+        self.static = not self._symbols and not self._numbers
+
+    def __call__(self, given: Sequence[Any]) -> dict[str, int]:
         sizes = {symbol: given[self._places[name]].shape[axis] for symbol, (name, axis) in self._symbols.items()}
         sizes.update({symbol: int(given[place]) for place, symbol in self._numbers if symbol})
-        for argument, tensor in zip(self._inputs, given, strict=True):
-            if not argument.static and tuple(tensor.shape) != known(argument.shape, sizes):
-                raise argument.mismatch(tensor, f" with {', '.join(f'{name} = {size}' for name, size in sizes.items())}")
+        for value, tensor in zip(self._graph.inputs, given, strict=True):
+            if not value.type.static and tuple(tensor.shape) != known(value.type.shape, sizes):
+                raise mismatch(value, tensor, f" with {', '.join(f'{name} = {size}' for name, size in sizes.items())}")
         for symbol, size in sizes.items():
-            low, high = self.graph.ranges.get(symbol, (0, None))
+            low, high = self._graph.ranges.get(symbol, (0, None))
             if size < low or (high is not None and size > high):
                 most = "any size" if high is None else str(high)
-                raise BadArgument(f"{self.graph.name!r} was captured for {symbol} from {low} to {most}, given {size}")
+                raise BadArgument(f"{self._graph.name!r} was captured for {symbol} from {low} to {most}, given {size}")
         return sizes
+
+
+def mismatch(value: Input, tensor: torch.Tensor, given: str = "") -> BadArgument:
+    came = TensorType(tuple(tensor.shape), DTYPES.get(tensor.dtype, str(tensor.dtype)))
+    return BadArgument(f"argument {value.name!r} is {came}, expected {value.type}{given}")
 
 
 class _Argument:
     """What an input must be; calling it with a tensor checks that and gives the tensor to read."""
 
-    def __init__(self, name: str, type_: TensorType) -> None:
-        self.name, self.type, self.shape, self.static = name, type_, type_.shape, type_.static
-        self.dtype, self.rank = _TORCH[type_.dtype], len(type_.shape)
+    def __init__(self, value: Input) -> None:
+        self.value, self.name, self.type = value, value.name, value.type
+        self.shape, self.static = value.type.shape, value.type.static
+        self.dtype, self.rank = TORCH[value.type.dtype], len(value.type.shape)
 
     def __call__(self, tensor: Any) -> torch.Tensor:
         if not isinstance(tensor, torch.Tensor):
@@ -115,16 +132,12 @@ class _Argument:
                 return torch.tensor(tensor)
             raise BadArgument(f"argument {self.name!r} is a {type(tensor).__name__}, expected a tensor {self.type}")
         if tensor.dtype is not self.dtype or tensor.dim() != self.rank or (self.static and tensor.shape != self.shape):
-            raise self.mismatch(tensor)
+            raise mismatch(self.value, tensor)
         if not tensor.is_cpu or tensor.layout is not torch.strided:
             raise BadArgument(
                 f"argument {self.name!r} is on {tensor.device} in {tensor.layout}, expected a dense tensor on cpu"
             )
         return tensor if tensor.is_contiguous() and not _lazy(tensor) else _plain(tensor)
-
-    def mismatch(self, tensor: torch.Tensor, given: str = "") -> BadArgument:
-        came = TensorType(tuple(tensor.shape), DTYPES.get(tensor.dtype, str(tensor.dtype)))
-        return BadArgument(f"argument {self.name!r} is {came}, expected {self.type}{given}")
 
 
 def _lazy(tensor: torch.Tensor) -> bool:

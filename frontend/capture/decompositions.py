@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
+from frontend.capture import matrices
+
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
 ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
 
+# In torch's core set, but lowered better as they are.
+NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+
+
+# Rewrites of our own, a module a family.
+OWN: tuple[dict[Any, Callable[..., Any]], ...] = (matrices.TABLE,)
+
+
+def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
+    """A caller's table, and behind it our rewrites of what no registry has among its `lowered` operators."""
+    return {op: rule for op, rule in decompositions().items() if str(op) not in lowered} | table
+
 
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """The rewrites that capture applies unless the caller brings a table: torch's core set and ALSO_DECOMPOSED."""
-    table = dict(core_aten_decompositions().items())
-    return table | get_decompositions(ALSO_DECOMPOSED)
+    """The rewrites that capture applies unless the caller brings a table: torch's core set, ALSO_DECOMPOSED and our OWN."""
+    table = {op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED}
+    table |= get_decompositions(ALSO_DECOMPOSED)
+    for own in OWN:
+        table |= own
+    return table

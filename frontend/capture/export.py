@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
+from torch.fx.proxy import TracerBase
 from torch.utils import _pytree as pytree
 
 from frontend.capture.functional import functional
@@ -79,12 +82,18 @@ def by_export(
 def _export(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], dynamic_shapes: Any
 ) -> torch.export.ExportedProgram:
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings(), patch.object(TracerBase, "_filter_traceback_frames", _program_frames):
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")  # torch's own copying
         try:
             return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False)
         except (torch._dynamo.exc.TorchDynamoException, torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode) as e:
             raise CaptureError(f"torch.export cannot make one graph of {type(module).__name__}: {str(e).strip()}") from e
+
+
+def _program_frames(_: TracerBase, frames: traceback.StackSummary) -> traceback.StackSummary:
+    """The lines between our call of torch.export and an operator; torch itself keeps only functions called `forward`."""
+    ours = [i for i, frame in enumerate(frames) if frame.filename == __file__ and frame.name == _export.__name__]
+    return traceback.StackSummary.from_list(frames[ours[-1] + 1 :] if ours else frames)
 
 
 def as_forward_takes(

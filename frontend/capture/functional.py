@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch._higher_order_ops.effects import with_effects
 
 from frontend.capture.decompositions import decompositions
 from frontend.capture.fx_graph import CaptureError, graph_of
+from frontend.dims import evaluate
 from frontend.graph import Dim, Graph
 
 
@@ -24,6 +25,10 @@ class Constant:
 
     value: Any
 
+    def known(self, sizes: Callable[[], Mapping[str, int]]) -> Any:
+        """The value, given what the graph's symbols are in this call."""
+        return evaluate(self.value, sizes()) if isinstance(self.value, Dim) else self.value
+
 
 def functional(
     program: fx.GraphModule, name: str, roles: dict[str, str], table: dict[Any, Callable[..., Any]] | None
@@ -32,7 +37,7 @@ def functional(
 
     Placeholders need their fake tensors as `meta["val"]`; those that are no tensors are constants of this trace.
     """
-    program, results = _tensors_only(program)
+    program, results = tensors_only(program)
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
     fakes = [node.meta["val"] for node in placeholders]
     mode = detect_fake_mode(fakes)
@@ -74,7 +79,7 @@ def traced_name(placeholders: Sequence[fx.Node], argument: str) -> str:
     return placeholders[int(argument.removeprefix("arg").removesuffix("_1"))].name
 
 
-def _tensors_only(program: fx.GraphModule) -> tuple[fx.GraphModule, list[int | Constant]]:
+def tensors_only(program: fx.GraphModule) -> tuple[fx.GraphModule, list[int | Constant]]:
     """The same program with tensors (and varying ints) alone as arguments and results."""
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}

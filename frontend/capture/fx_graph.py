@@ -20,6 +20,9 @@ DTYPES = {
 }  # fmt: skip
 
 
+TORCH = {name: dtype for dtype, name in DTYPES.items()}
+
+
 class CaptureError(Exception):
     """What the program does that a graph cannot hold yet, where, and what to do instead."""
 

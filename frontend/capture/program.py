@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
 from frontend.capture.callable import BadArgument
 from frontend.capture.functional import Constant
-from frontend.dims import evaluate
-from frontend.graph import Dim
 
 
 @dataclass
@@ -34,23 +31,35 @@ class Convention:
 
 
 class Program:
-    """Called as the captured program is, returns what that returns; `run` is its code: tensors to the list of outputs."""
+    """Called as the captured program is, returns what that returns.
 
-    def __init__(self, name: str, run: Callable[..., list[torch.Tensor]], convention: Convention) -> None:
+    `run` is its code, from tensors to the list of outputs: `Compiled` or `Pieces`.
+    """
+
+    def __init__(self, name: str, run: Any, convention: Convention) -> None:
         self.name, self.run, self._convention = name, run, convention
         self._plain = convention.takes == list(range(len(convention.given)))
+        self._flat = self._plain and convention.in_spec == pytree.tree_structure((tuple(0 for _ in convention.given), {}))
+        self._single = convention.out_spec.is_leaf() and convention.returns == [0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._flat and not kwargs and len(args) == len(self._convention.given):  # the usual case, without pytree's 10 us
+            return self._results(args)
         convention = self._convention
         leaves, spec = pytree.tree_flatten(bind(convention.module, args, kwargs))
         if spec != convention.in_spec:
             raise BadArgument(f"{self.name!r} was captured with arguments of the structure {convention.in_spec}, given {spec}")
         if not self._plain:
             self._check(leaves)
-        tensors = [leaves[place] for place in convention.takes]
+        return self._results([leaves[place] for place in convention.takes])
+
+    def _results(self, tensors: Sequence[Any]) -> Any:
         outputs = self.run(*tensors)
-        values = [outputs[r] if isinstance(r, int) else self._value(r, tensors) for r in convention.returns]
-        return pytree.tree_unflatten(values, convention.out_spec)
+        if self._single:
+            return outputs[0]
+        returns, spec = self._convention.returns, self._convention.out_spec
+        values = [outputs[r] if isinstance(r, int) else r.known(lambda: self.run.sizes(tensors)) for r in returns]
+        return pytree.tree_unflatten(values, spec)
 
     def _check(self, leaves: Sequence[Any]) -> None:
         for place, (leaf, known) in enumerate(zip(leaves, self._convention.given, strict=True)):
@@ -58,11 +67,6 @@ class Program:
                 raise BadArgument(
                     f"{self.name!r} was captured with {known!r} as flat argument {place}, given {leaf!r}; capture it again"
                 )
-
-    def _value(self, constant: Constant, tensors: Sequence[torch.Tensor]) -> Any:
-        if not isinstance(constant.value, Dim):
-            return constant.value
-        return evaluate(constant.value, self.run.sizes(tensors))  # type: ignore[attr-defined]
 
 
 def bind(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

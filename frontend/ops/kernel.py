@@ -116,6 +116,14 @@ def loop(first: Index, last: Index | None = None, step: Index = 1) -> Iterator[S
         scf.YieldOp([])
 
 
+def fold(first: Index, last: Index, start: Scalar, step: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
+    """`step(i, so_far)` for each i in order, beginning with `start`: a sum, a maximum; it stays in a register."""
+    op = scf.ForOp(index(first), index(last), index(1), [start.value])
+    with ir.InsertionPoint(op.body):
+        scf.YieldOp([step(Scalar(op.induction_variable), Scalar(op.inner_iter_args[0])).value])
+    return Scalar(op.results[0])
+
+
 def positions(shape: Sequence[Index]) -> Iterator[tuple[Scalar, ...]]:
     """A loop nest over every position of `shape`, the last index fastest."""
     if not shape:

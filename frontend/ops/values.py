@@ -98,6 +98,23 @@ def reshape(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
     return tensor.reshape(type_, value, target)
 
 
+def padded(value: ir.Value, low: Sequence[int], high: Sequence[int], fill: Any = 0) -> ir.Value:
+    """A tensor with so many elements `fill` before and behind each dimension; negative numbers cut elements off."""
+    type_ = ranked(value)
+    starts = [max(-n, 0) for n in low]
+    kept = [size - start - max(-n, 0) for size, start, n in zip(type_.shape, starts, high, strict=True)]
+    low, high = ([max(n, 0) for n in numbers] for numbers in (low, high))
+    if kept != list(type_.shape):
+        value = tensor.ExtractSliceOp(with_shape(type_, kept), value, [], [], [], starts, kept, [1] * type_.rank).result
+    if not any([*low, *high]):
+        return value
+    shape = [size + before + behind for size, before, behind in zip(kept, low, high, strict=True)]
+    op = tensor.PadOp(with_shape(type_, shape), value, [], [], low, high)
+    with ir.InsertionPoint(op.regions[0].blocks.append(*[ir.IndexType.get()] * type_.rank)):
+        tensor.YieldOp(constant(type_.element_type, fill))
+    return op.result
+
+
 def operand(value: Any, element: ir.Type, rank: int) -> ir.Value:
     """A tensor or a number as a tensor of `element` and `rank`, as TOSA's elementwise operators want it."""
     if not isinstance(value, ir.Value):

@@ -1,0 +1,18 @@
+"""Constants around a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from frontend.ops.linalg.registry import ops_registry
+from frontend.ops.values import padded, ranked
+from passes.mlir import ir
+
+
+@ops_registry.lowers("aten.constant_pad_nd.default")
+def constant_pad_nd(out: ir.Type, self: ir.Value, pad: Sequence[int], value: Any = 0) -> ir.Value:
+    """`pad` has two numbers a dimension, the last dimension's first; negative ones cut off."""
+    rest = [0] * (ranked(self).rank - len(pad) // 2)
+    low, high = ([*rest, *pad[side::2][::-1]] for side in (0, 1))
+    return padded(self, low, high, value)
