@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import matrices
+from frontend.capture import fft, matrices, products
 
 aten = torch.ops.aten
 
@@ -21,7 +21,11 @@ NOT_DECOMPOSED = [aten.im2col, aten.col2im]
 
 
 # Rewrites of our own, a module a family.
-OWN: tuple[dict[Any, Callable[..., Any]], ...] = (matrices.TABLE,)
+OWN: tuple[Mapping[Any, Any], ...] = (
+    fft.TABLE,
+    matrices.TABLE,
+    products.TABLE,
+)
 
 
 def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
@@ -32,8 +36,10 @@ def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The rewrites that capture applies unless the caller brings a table: torch's core set, ALSO_DECOMPOSED and our OWN."""
-    table = {op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED}
+    table: dict[Any, Any] = {
+        op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED
+    }
     table |= get_decompositions(ALSO_DECOMPOSED)
     for own in OWN:
-        table |= own
+        table.update(own)
     return table
