@@ -10,13 +10,12 @@ from passes.mlir import ir, scf
 State = tuple[Scalar, ...]
 
 
-def branch(condition: Scalar, yes: Callable[[], Scalar], no: Scalar) -> Scalar:
-    """`yes()` where the condition holds, else `no`; unlike `where` it computes `yes()` only then."""
-    op = scf.IfOp(condition.value, [no.type], has_else=True)
-    with ir.InsertionPoint(op.then_block):
-        scf.YieldOp([yes().value])
-    with ir.InsertionPoint(op.else_block):
-        scf.YieldOp([no.value])
+def branch(type_: ir.Type, condition: Scalar, yes: Callable[[], Scalar], no: Callable[[], Scalar]) -> Scalar:
+    """`yes()` or `no()`, each of this type; unlike with `where`, only the one is computed."""
+    op = scf.IfOp(condition.value, [type_], has_else=True)
+    for block, result in ((op.then_block, yes), (op.else_block, no)):
+        with ir.InsertionPoint(block):
+            scf.YieldOp([result().value])
     return Scalar(op.results[0])
 
 
