@@ -14,7 +14,10 @@ from frontend.capture import fft, matrices, products
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
-ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
+ALSO_DECOMPOSED = [
+    aten._softmax, aten._log_softmax, aten.dist, aten.elu, aten.gelu, aten.hardtanh, aten.ldexp, aten.leaky_relu,
+    aten.masked_fill, aten.tril_indices, aten.triu_indices,
+]  # fmt: skip
 
 # In torch's core set, but lowered better as they are.
 NOT_DECOMPOSED = [aten.im2col, aten.col2im]

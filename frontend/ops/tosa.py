@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.scalars import is_float, number
-from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_shape
+from frontend.ops.scalars import is_float, wide
+from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_element, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa
 
@@ -18,6 +18,11 @@ ops_registry = Registry("tosa")
 
 def _known(element: ir.Type) -> bool:
     return (is_float(element) and element != ir.F64Type.get()) or element == ir.IntegerType.get_signless(32)
+
+
+def _takes(element: ir.Type, *operands: Any) -> bool:
+    """Whether it has them in `element`: PyTorch does not round a number to 16 bits before it computes with it."""
+    return _known(element) and (wide(element) == element or all(isinstance(v, ir.Value) for v in operands))
 
 
 # Floating-point operators of one argument.
@@ -41,7 +46,8 @@ for _name, _op in {
         element = ranked(out).element_type
         if not is_float(element) or not _known(element):
             return DECLINED
-        return _op(out, cast(self, element)).result
+        type_ = with_element(ranked(out), wide(element))
+        return cast(_op(type_, cast(self, type_.element_type)).result, element)
 
 
 def _pair(out: ir.Type, self: Any, other: Any, element: ir.Type) -> tuple[ir.Value, ir.Value]:
@@ -59,7 +65,7 @@ for _name, _op in {
     @ops_registry.lowers(_name)
     def _binary(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if not _known(element) or alpha != 1:
+        if not _takes(element, self, other) or alpha != 1:
             return DECLINED
         return _op(out, *_pair(out, self, other, element)).result
 
@@ -67,7 +73,7 @@ for _name, _op in {
 @ops_registry.lowers("aten.mul.Tensor")
 def mul(out: ir.Type, self: Any, other: Any) -> Any:
     element = ranked(out).element_type
-    if not _known(element):
+    if not _takes(element, self, other):
         return DECLINED
     shift = splat(ir.RankedTensorType.get([1], ir.IntegerType.get_signless(8)), 0)
     return tosa.MulOp(out, *_pair(out, self, other, element), shift).result
@@ -80,14 +86,6 @@ def neg(out: ir.Type, self: ir.Value) -> Any:
         return DECLINED
     zero = splat(ir.RankedTensorType.get([1], element), 0)
     return tosa.NegateOp(out, self, zero, zero).result
-
-
-@ops_registry.lowers("aten.relu.default")
-def relu(out: ir.Type, self: ir.Value) -> Any:
-    element = ranked(out).element_type
-    if not is_float(element) or not _known(element):
-        return DECLINED
-    return tosa.ClampOp(out, self, number(element, 0), number(element, float("inf"))).result
 
 
 @ops_registry.lowers("aten.pow.Tensor_Scalar")
