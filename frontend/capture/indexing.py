@@ -24,8 +24,8 @@ def _as_strided(self: Tensor, size: Sequence[int], stride: Sequence[int], storag
     memory = self.permute(order)
     if self.storage_offset() or not memory.is_contiguous() or (0 not in size and last >= self.numel()):
         raise CaptureError(
-            f"as_strided of size {list(size)}, stride {list(stride)} and offset {storage_offset} reads memory between or beyond "
-            f"the elements of a tensor of size {list(self.shape)}: call it on the tensor that owns the memory"
+            f"as_strided of size {list(size)}, stride {list(stride)} and offset {storage_offset} reads memory between or "
+            f"beyond the elements of a tensor of size {list(self.shape)}: call it on the tensor that owns the memory"
         )
     if self.is_contiguous():
         return NotImplemented
