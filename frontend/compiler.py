@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from frontend.graph import Graph
 from frontend.log import table
 from frontend.lower import lower, order, preflight
 from frontend.ops import tosa
-from frontend.registry import Missing, Registry
+from frontend.registry import Lowering, Missing, Registry
 from frontend.transforms.cut_out import cut_out
 from frontend.transforms.drop_no_ops import drop_no_ops
 from runner.jit import Frame
@@ -61,7 +61,8 @@ class DynamoCompiler:
 
     func_name: the name of the function to generate.
     primary_registry: asked first for each operator; the other registries are fallbacks.
-    aot_autograd_decomposition: a torch decomposition table; None takes `frontend.capture.decompositions()`.
+    aot_autograd_decomposition: a torch decomposition table; what it leaves and no registry lowers is decomposed by
+        `frontend.capture.decompositions()`, which is also what None takes.
     fallback: with "eager", PyTorch runs the operators that no registry lowers; callables then have a `report()` of the cost.
     verbose: print each imported graph; verbose_path names a file to write it to instead.
     """
@@ -69,7 +70,7 @@ class DynamoCompiler:
     def __init__(
         self,
         func_name: str = "forward",
-        primary_registry: Registry | None = None,
+        primary_registry: Mapping[str, Lowering] | None = None,
         aot_autograd_decomposition: dict[Any, Any] | None = None,
         verbose: bool = False,
         verbose_path: str | None = None,
@@ -79,8 +80,11 @@ class DynamoCompiler:
             raise ValueError(f"fallback={fallback!r}: expected None or 'eager'")
         self.fallback = fallback
         self.func_name = func_name
-        self.registries = order(primary_registry if primary_registry is not None else tosa.ops_registry)
+        self.registries = order(tosa.ops_registry if primary_registry is None else Registry.of(primary_registry))
         self.decompositions = aot_autograd_decomposition
+        if aot_autograd_decomposition is not None:
+            lowered = {name for registry in self.registries for name in registry}
+            self.decompositions = capture.completed(aot_autograd_decomposition, lowered)
         self.verbose = verbose
         self.verbose_path = verbose_path
         self.imported_graphs: list[ImportedGraph] = []
@@ -151,3 +155,8 @@ class DynamoCompiler:
         elif self.verbose:
             print(table(*self.imported_graphs))
         return imported
+
+
+def backend(program: Any, examples: Any, options: dict[str, Any] | None = None) -> Callable[..., Any]:
+    """`torch.compile(model, backend="sluice")`; `options` are DynamoCompiler's."""
+    return DynamoCompiler(**(options or {}))(program, examples)

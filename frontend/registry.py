@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,15 @@ class Registry(dict[str, Lowering]):
         super().__init__()
         self.dialect = dialect
         self.dynamic: set[str] = set()  # operators whose lowering takes dynamic sizes too
+
+    @classmethod
+    def of(cls, lowerings: Mapping[str, Lowering]) -> Registry:
+        """A plain mapping as a registry of the name `primary`; a registry is itself."""
+        if isinstance(lowerings, Registry):
+            return lowerings
+        registry = cls("primary")
+        registry.update(lowerings)
+        return registry
 
     def lowers(self, *operators: str, dynamic: bool = False) -> Callable[[Lowering], Lowering]:
         """Register the decorated function; a second registration of a name is an error, not an overwrite.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tasks.build import Task
 
+COVERAGE = "build/coverage/coverage.json"
 PYTHON_SOURCES = ("dodo.py", "tasks", "frontend", "passes", "runner", "model", "tests")
 
 
@@ -22,6 +23,12 @@ def check_tasks() -> Iterator[Task]:
         "basename": "bench_build",
         "doc": "what the task graph costs, beside bare doit and ninja, and whether kills and edits leave it right (15 minutes)",
         "actions": [[sys.executable, "-m", "tasks.bench_build"]],
+        "verbosity": 2,
+    }
+    yield {
+        "basename": "coverage",
+        "doc": "the importer on every operator of PyTorch's database, and torch-mlir beside it (an hour)",
+        "actions": [[sys.executable, "-m", "tests.coverage", "--out", COVERAGE, "--page", "docs/coverage.md", "--peer", "2"]],
         "verbosity": 2,
     }
     yield {

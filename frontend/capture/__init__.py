@@ -2,7 +2,7 @@
 
 from frontend.capture.backend import compile_piece
 from frontend.capture.callable import BadArgument, Compiled
-from frontend.capture.decompositions import decompositions
+from frontend.capture.decompositions import completed, decompositions
 from frontend.capture.dynamo import by_dynamo
 from frontend.capture.export import Captured, as_forward_takes, by_export
 from frontend.capture.fallback import Cost, Pieces, eager
@@ -24,6 +24,7 @@ __all__ = [
     "by_dynamo",
     "by_export",
     "compile_piece",
+    "completed",
     "decompositions",
     "eager",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
@@ -16,12 +16,20 @@ aten = torch.ops.aten
 # Beyond torch's core set: one line each, no lowering of ours.
 ALSO_DECOMPOSED = [
     aten._softmax, aten._log_softmax, aten.as_strided_copy, aten.gelu, aten.leaky_relu, aten.masked_fill, aten.narrow_copy,
-    aten.permute_copy, aten.put, aten.unbind_copy, aten.view_copy,
+    aten.permute_copy, aten.unbind_copy, aten.view_copy,
 ]  # fmt: skip
+
+# In torch's core set, but lowered better as they are.
+NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+
+
+def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
+    """A caller's table, and behind it our rewrites of what no registry has among its `lowered` operators."""
+    return {op: rule for op, rule in decompositions().items() if str(op) not in lowered} | table
 
 
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """The rewrites that capture applies unless the caller brings a table: torch's core set, ALSO_DECOMPOSED and our own."""
-    table = dict(core_aten_decompositions().items())
+    table = {op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED}
     return table | get_decompositions(ALSO_DECOMPOSED) | indexing.TABLE

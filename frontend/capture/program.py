@@ -39,18 +39,27 @@ class Program:
     def __init__(self, name: str, run: Any, convention: Convention) -> None:
         self.name, self.run, self._convention = name, run, convention
         self._plain = convention.takes == list(range(len(convention.given)))
+        self._flat = self._plain and convention.in_spec == pytree.tree_structure((tuple(0 for _ in convention.given), {}))
+        self._single = convention.out_spec.is_leaf() and convention.returns == [0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._flat and not kwargs and len(args) == len(self._convention.given):  # the usual case, without pytree's 10 us
+            return self._results(args)
         convention = self._convention
         leaves, spec = pytree.tree_flatten(bind(convention.module, args, kwargs))
         if spec != convention.in_spec:
             raise BadArgument(f"{self.name!r} was captured with arguments of the structure {convention.in_spec}, given {spec}")
         if not self._plain:
             self._check(leaves)
-        tensors = [leaves[place] for place in convention.takes]
+        return self._results([leaves[place] for place in convention.takes])
+
+    def _results(self, tensors: Sequence[Any]) -> Any:
         outputs = self.run(*tensors)
-        values = [outputs[r] if isinstance(r, int) else r.known(lambda: self.run.sizes(tensors)) for r in convention.returns]
-        return pytree.tree_unflatten(values, convention.out_spec)
+        if self._single:
+            return outputs[0]
+        returns, spec = self._convention.returns, self._convention.out_spec
+        values = [outputs[r] if isinstance(r, int) else r.known(lambda: self.run.sizes(tensors)) for r in returns]
+        return pytree.tree_unflatten(values, spec)
 
     def _check(self, leaves: Sequence[Any]) -> None:
         for place, (leaf, known) in enumerate(zip(leaves, self._convention.given, strict=True)):

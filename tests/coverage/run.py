@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+COMMAND = [sys.executable, "-m", "tests.coverage.worker"]
 TIMEOUT = 60.0  # seconds a sample
 LIFE = 400  # samples a worker, so that compiled code does not pile up
 
@@ -69,7 +70,7 @@ class Worker:
         if self.process is None:
             self.age = 0
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.coverage.worker"],
+                COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ class Unsupported(Exception):
         self.missing = missing or []
 
 
-def sluice(call: Call) -> Any:
+def sluice(call: Call, expected: list[Any]) -> Any:
     from frontend import DynamoCompiler
     from frontend.registry import MissingLowerings
 
@@ -29,4 +29,13 @@ def sluice(call: Call) -> Any:
         raise Unsupported(f"{type(error).__name__}: {error}") from error
 
 
-SUBJECTS: dict[str, Callable[[Call], Any]] = {"sluice": sluice}
+def torch_mlir(call: Call, expected: list[Any]) -> Any:
+    from tests.coverage import peer
+
+    try:
+        return peer.torch_mlir(call, expected)
+    except Exception as error:
+        raise Unsupported(f"{type(error).__name__}: {error}") from error
+
+
+SUBJECTS: dict[str, Callable[[Call, list[Any]], Any]] = {"sluice": sluice, "torch-mlir": torch_mlir}

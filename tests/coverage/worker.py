@@ -64,7 +64,7 @@ def verdict(op: Any, sample: Any, subject: Callable[..., Any], perturb: bool) ->
         seed()
         try:
             with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
-                actual = _flat(subject(call))
+                actual = _flat(subject(call, expected))
         except Unsupported as error:
             return {"result": "unsupported", "why": re.sub(r"\s+", " ", str(error))[:400], "missing": " ".join(error.missing)}
         if perturb:

@@ -6,7 +6,7 @@ from typing import Any
 
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import constant, is_float
-from frontend.ops.values import elementwise, empty, generic, ranked, with_shape
+from frontend.ops.values import elementwise, empty, generic, padded, ranked, with_shape
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg, tensor
 
@@ -48,16 +48,6 @@ def _start(product: ir.RankedTensorType, bias: ir.Value | None) -> ir.Value:
     _, panels, width = product.shape
     missing = panels * width - ranked(bias).shape[0]
     if missing:
-        bias = _padded(bias, missing)
+        bias = padded(bias, [0], [missing])
     rows = tensor.ExpandShapeOp(with_shape(product, [panels, width]), bias, [[0, 1]], [], [panels, width]).result
     return elementwise(product, [rows], lambda x: x)
-
-
-def _padded(vector: ir.Value, missing: int) -> ir.Value:
-    """A vector with `missing` zeros behind it."""
-    type_ = ranked(vector)
-    op = tensor.PadOp(with_shape(type_, [type_.shape[0] + missing]), vector, [], [], [0], [missing])
-    block = op.regions[0].blocks.append(ir.IndexType.get())
-    with ir.InsertionPoint(block):
-        tensor.YieldOp(constant(type_.element_type, 0))
-    return op.result

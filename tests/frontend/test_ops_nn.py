@@ -1,0 +1,106 @@
+"""Convolutions and pools in the corners that PyTorch's operator database leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from frontend import DynamoCompiler
+
+NAN, INF = float("nan"), float("inf")
+FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+
+
+def same(function: Callable[..., Any], *tensors: Tensor, tolerance: float = 1e-5) -> None:
+    actual = DynamoCompiler().compile(function, *tensors)(*tensors)
+    torch.testing.assert_close(actual, function(*tensors), rtol=tolerance, atol=tolerance, equal_nan=True, check_stride=False)
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    return 8 * torch.finfo(dtype).eps
+
+
+def test_a_convolution_of_everything() -> None:
+    x, weight, bias = torch.randn(2, 6, 9, 8), torch.randn(4, 3, 3, 2), torch.randn(4)
+    same(lambda *t: F.conv2d(*t, stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=2), x, weight, bias)
+    weight = torch.randn(6, 2, 3, 2)
+    same(lambda *t: F.conv_transpose2d(*t, (2, 3), (1, 0), (1, 2), 2, (2, 1)), x, weight, bias)
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.int64], ids=str)
+def test_convolutions_of_each_dtype(dtype: torch.dtype) -> None:
+    x, weight, back = ((torch.randn(*s) * 4).to(dtype) for s in ((2, 4, 7), (6, 2, 3), (4, 3, 3)))
+    bound = tolerance(dtype) * 16 if dtype in FLOATS else 1e-4
+    same(lambda x, w: F.conv1d(x, w, stride=2, padding=1, groups=2), x, weight, tolerance=bound)
+    same(lambda x, w: F.conv_transpose1d(x, w, stride=2, padding=1, groups=2), x, back, tolerance=bound)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 5, 5), (1, 2, 1, 1), (2, 5, 5)], ids=str)
+def test_convolutions_of_odd_shapes(shape: tuple[int, ...]) -> None:
+    same(lambda x, w: F.conv2d(x, w, padding=2), torch.randn(shape), torch.randn(3, 2, 3, 3))
+
+
+def test_a_transposed_convolution_multiplies_nothing_by_the_gaps() -> None:
+    same(lambda x, w: F.conv_transpose1d(x, w, stride=3), torch.ones(1, 1, 4), torch.tensor([[[1.0, INF, 2.0]]]))
+
+
+def test_fold_adds_what_overlaps() -> None:
+    same(lambda x: F.fold(x, (6, 5), (3, 2), padding=1, stride=(2, 1)), torch.randn(2, 12, 18))
+
+
+POOLS: list[tuple[Any, ...]] = [
+    (3, 2, 1, False),
+    (3, 2, 1, True),
+    ((2, 3), (1, 2), (1, 0), True),
+    (2, None, 0, True),
+    (5, 4, 2, True),
+]
+
+
+@pytest.mark.parametrize("numbers", POOLS, ids=str)
+def test_pools_with_nan_and_infinities(numbers: tuple[Any, ...]) -> None:
+    x = torch.randn(2, 3, 9, 11)
+    x[0, 0, 3, 3] = x[0, 0, 4, 4] = NAN
+    x[1] = -INF
+    kernel, stride, padding, ceil = numbers
+    same(lambda x: F.max_pool2d(x, kernel, stride, padding, 1, ceil, return_indices=True), x)
+    for include_pad in (True, False):
+        same(lambda x, include_pad=include_pad: F.avg_pool2d(x, kernel, stride, padding, ceil, include_pad), x)
+
+
+def test_a_pool_with_dilation() -> None:
+    same(lambda x: F.max_pool3d(x, 2, 2, 1, (1, 2, 3), True, return_indices=True), torch.randn(2, 4, 5, 6))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 4), (9, 11), (2, 20), (1, None)], ids=str)
+def test_adaptive_pools(size: Any) -> None:
+    x = torch.randn(2, 3, 9, 11)
+    x[0, 0, 3, 3] = x[0, 0, 3, 4] = NAN
+    same(lambda x: F.adaptive_max_pool2d(x, size, return_indices=True), x)
+    same(lambda x: F.adaptive_avg_pool2d(x, size), x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_pools_of_each_dtype(dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, 9, 9).to(dtype)
+    for pool in (lambda x: F.avg_pool2d(x, 3, 2, 1), lambda x: F.adaptive_avg_pool2d(x, 4), lambda x: F.max_pool2d(x, 3, 2, 1)):
+        same(pool, x, tolerance=tolerance(dtype))
+
+
+def test_pools_of_integers() -> None:
+    x = torch.randint(-(2**62), 2**62, (1, 2, 8, 8))
+    x[0, 0] = torch.iinfo(torch.int64).min
+    same(lambda x: F.max_pool2d(x, 3, 2, 1, return_indices=True), x)
+    same(lambda x: F.avg_pool2d(x, 3, 2, 1), x // 16)
+    same(lambda x: F.max_pool2d(x, 3, 2, 1), torch.randint(0, 256, (1, 2, 8, 8), dtype=torch.uint8))
+
+
+def test_negative_padding_cuts() -> None:
+    same(lambda x: F.pad(x, (-1, 2, 3, -2), value=7), torch.arange(30).reshape(5, 6))
+    same(lambda x: F.pad(x, (1, 2), value=3), torch.arange(6, dtype=torch.uint8))
+    same(lambda x: F.pad(x, (1, -1), value=True), torch.tensor([False, False]))
