@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import matrices
+from frontend.capture import matrices, networks
 
 aten = torch.ops.aten
 
@@ -21,7 +21,7 @@ NOT_DECOMPOSED = [aten.im2col, aten.col2im]
 
 
 # Rewrites of our own, a module a family.
-OWN: tuple[dict[Any, Callable[..., Any]], ...] = (matrices.TABLE,)
+OWN: tuple[dict[Any, Callable[..., Any]], ...] = (matrices.TABLE, networks.TABLE)
 
 
 def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
