@@ -1,4 +1,4 @@
-"""One level of the U-Net of denoising diffusion (arXiv:2006.11239): down, residual block and attention, up, and the shortcut."""
+"""One level of the U-Net of denoising diffusion (arXiv:2006.11239), in plain PyTorch, with random weights."""
 
 import math
 from dataclasses import dataclass

@@ -34,10 +34,9 @@ def _resampled(
 ) -> Tensor:
     """One axis resampled to `count` elements, each the mean of those under `kernel`, which is 0 beyond `reach`."""
     size = x.shape[axis]
+    scale = 1 / factor if factor else size / count
     if align_corners:
         scale = (size - 1) / (count - 1) if count > 1 else 0.0
-    else:
-        scale = 1 / factor if factor else size / count
     width = reach * max(scale, 1.0)
     dtype = torch.promote_types(x.dtype, torch.float32)
     center = scale * (torch.arange(count, dtype=dtype) + 0.5)
