@@ -9,20 +9,25 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, matrices, products
+from frontend.capture import fft, indexing, matrices, products
 
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
-ALSO_DECOMPOSED = [aten._softmax, aten._log_softmax, aten.gelu, aten.leaky_relu, aten.masked_fill]
+ALSO_DECOMPOSED = [
+    aten._log_softmax, aten._softmax, aten.as_strided_copy, aten.dist, aten.elu, aten.gelu, aten.hardtanh, aten.ldexp,
+    aten.leaky_relu, aten.masked_fill, aten.narrow_copy, aten.permute_copy, aten.put, aten.tril_indices,
+    aten.triu_indices, aten.unbind_copy, aten.view_copy,
+]  # fmt: skip
 
 # In torch's core set, but lowered better as they are.
-NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+NOT_DECOMPOSED = [aten.col2im, aten.im2col]
 
 
 # Rewrites of our own, a module a family.
 OWN: tuple[Mapping[Any, Any], ...] = (
     fft.TABLE,
+    indexing.TABLE,
     matrices.TABLE,
     products.TABLE,
 )

@@ -19,13 +19,13 @@ def fold_tables(graph: fx.Graph) -> dict[str, torch.Tensor]:
     for node in reversed(graph.nodes):
         if node in needed:
             needed.update(node.all_input_nodes)
-    values = {}
+    values: dict[fx.Node, torch.Tensor] = {}
     for node in graph.nodes:
         if node in needed:
             args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
             values[node] = node.target(*args, **kwargs)
     first = next(iter(graph.nodes))
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for node in tables:
         with graph.inserting_before(first):
             table = graph.placeholder("table")
@@ -40,7 +40,8 @@ def fold_tables(graph: fx.Graph) -> dict[str, torch.Tensor]:
 
 def _tables(graph: fx.Graph) -> list[fx.Node]:
     """The last nodes that depend on no input, where sines and cosines went into them."""
-    fixed, costly = set(), set()
+    fixed: set[fx.Node] = set()
+    costly: set[fx.Node] = set()
     for node in graph.nodes:
         if node.op == "call_function" and _determined(node) and fixed.issuperset(node.all_input_nodes):
             fixed.add(node)

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import constant, convert, element_type, is_complex, number, recast, signless
+from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, number, recast, signless
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
@@ -91,11 +91,28 @@ def reshape(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
         return recast(result, with_element(ranked(result), element))
     if static and not math.prod(shape):
         return empty(ir.RankedTensorType.get(list(shape), element))
-    index = ir.IndexType.get()
-    sizes = [constant(index, s) if isinstance(s, int) else s for s in shape]
-    type_ = ir.RankedTensorType.get([s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in shape], element)
-    target = tensor.from_elements(ir.RankedTensorType.get([len(sizes)], index), sizes)
-    return tensor.reshape(type_, value, target)
+    return _refolded(value, shape)
+
+
+def _refolded(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
+    """`reshape` of sizes that are not known, through one dimension; canonicalisation finds what stays together."""
+    type_ = ranked(value)
+    sizes, statics = mixed(shape)
+    if type_.rank > 1:
+        flat = math.prod(type_.shape) if type_.has_static_shape else ir.ShapedType.get_dynamic_size()
+        value = tensor.collapse_shape(with_shape(type_, [flat]), value, [list(range(type_.rank))])
+    if len(shape) == 1:
+        return value
+    groups = [list(range(len(shape)))] if type_.rank and shape else []
+    if shape:
+        return tensor.expand_shape(with_shape(type_, statics), value, groups, sizes, statics)
+    return tensor.collapse_shape(with_shape(type_, []), value, [])
+
+
+def mixed(sizes: Sequence[Size]) -> tuple[list[ir.Value], list[int]]:
+    """Sizes as MLIR's operators want them: those that are values, and all of them with a mark in their place."""
+    values = [s for s in sizes if isinstance(s, ir.Value)]
+    return values, [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in sizes]
 
 
 def padded(value: ir.Value, low: Sequence[int], high: Sequence[int], fill: Any = 0) -> ir.Value:
@@ -161,6 +178,11 @@ def _known(out: ir.RankedTensorType, inputs: Sequence[ir.Value]) -> dict[int, Si
             if type_.is_dynamic_dim(axis):
                 known.setdefault(out.rank - type_.rank + axis, size(value, axis))
     return known
+
+
+def loop_indices(rank: int) -> list[Scalar]:
+    """In the body of an `elementwise` or `generic` of that many loops, where they are."""
+    return [Scalar(linalg.IndexOp(loop).result) for loop in range(rank)]
 
 
 def empty(type_: ir.RankedTensorType, known: dict[int, Size] | None = None) -> ir.Value:

@@ -1,6 +1,8 @@
 """ATen to loops: what writes an element only after it has looked at others, like sorting and factorising."""
 
-from frontend.ops.scf import eigen, ldl, lu, matrix_exp, qr, svd, triangular
 from frontend.ops.scf.registry import ops_registry
+from frontend.registry import import_modules
 
-__all__ = ["eigen", "ldl", "lu", "matrix_exp", "ops_registry", "qr", "svd", "triangular"]
+import_modules(__name__, __path__)
+
+__all__ = ["ops_registry"]
