@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, networks, products
+from frontend.capture import fft, indexing, matrices, networks, products, sorting
 
 aten = torch.ops.aten
 
@@ -33,6 +33,7 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     matrices.TABLE,
     networks.TABLE,
     products.TABLE,
+    sorting.TABLE,
 )
 
 
