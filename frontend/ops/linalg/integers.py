@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontend.ops.linalg.arithmetic import magnitude
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar, is_unsigned, where
@@ -58,13 +59,13 @@ def pow_(out: ir.Type, self: Any, exponent: Any) -> Any:
 
 
 def _gcd(x: Scalar, y: Scalar) -> Scalar:
-    greatest, _ = _repeat(lambda x, y: y != 0, lambda x, y: [y, x.do("rem", y)], x, y)
-    return greatest if is_unsigned(x.type) else where(greatest < 0, -greatest, greatest)
+    _, greatest = _repeat(lambda x, y: x != 0, lambda x, y: [y.do("rem", x), x], magnitude(x), magnitude(y))
+    return greatest
 
 
 def _lcm(x: Scalar, y: Scalar) -> Scalar:
-    multiple = x.do("div", _gcd(x, y)) * y
-    return multiple if is_unsigned(x.type) else where(multiple < 0, -multiple, multiple)
+    shortened = x.do("div", _gcd(x, y))
+    return magnitude(shortened.to("i32") * y.to("i32") if x.type.width < 32 else shortened * y)
 
 
 def _shift(x: Scalar, y: Scalar, left: bool) -> Scalar:
