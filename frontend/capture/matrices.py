@@ -178,3 +178,39 @@ def qr(a: Tensor, mode: str = "reduced") -> tuple[Tensor, Tensor]:
     if mode == "r":
         return a.new_empty([0]), r
     return torch.ormqr(packed, tau, _identity(a, m, k).contiguous()), r
+
+
+# Singular values
+
+
+@_decomposes(aten._linalg_svd.default)
+def svd(a: Tensor, full_matrices: bool = False, compute_uv: bool = True, *, driver: str | None = None) -> Any:
+    m, n = a.shape[-2:]
+    if m >= n:
+        return NotImplemented
+    v, s, uh = aten._linalg_svd(_adjoint(a), full_matrices, compute_uv)
+    return (_adjoint(uh), s, _adjoint(v)) if compute_uv else (v, s, uh)
+
+
+@_decomposes(aten.linalg_pinv.atol_rtol_tensor)
+def pinv(a: Tensor, *, atol: Tensor | None = None, rtol: Tensor | None = None, hermitian: bool = False) -> Tensor:
+    if not a.numel():
+        return a.new_empty(*a.shape[:-2], a.shape[-1], a.shape[-2])
+    if hermitian:
+        values, u = torch.linalg.eigh(a)
+        vh = _adjoint(u)
+    else:
+        u, values, vh = torch.linalg.svd(a, full_matrices=False)
+    sizes = values.abs()
+    least = _tolerance(a, sizes.amax(-1, keepdim=True), atol, rtol)
+    inverse = torch.where(sizes > least, values.reciprocal(), 0)
+    return (_adjoint(vh) * inverse.unsqueeze(-2).to(a.dtype)) @ _adjoint(u)
+
+
+def _tolerance(a: Tensor, largest: Tensor, atol: Tensor | None, rtol: Tensor | None) -> Tensor:
+    """Below which a singular value counts as zero: an absolute bound, and one relative to the largest."""
+    default = torch.finfo(a.dtype).eps * max(a.shape[-2:])
+    if atol is None:
+        return largest * (default if rtol is None else rtol.unsqueeze(-1))
+    rtol = torch.where(atol > 0, 0.0, default) if rtol is None else rtol
+    return torch.maximum(atol.unsqueeze(-1), rtol.unsqueeze(-1) * largest)

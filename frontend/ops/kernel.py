@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from frontend.ops.scalars import Scalar, constant, element_type, recast, signless
+from frontend.ops.values import Length, lengths
 from passes.mlir import bufferization, ir, linalg, memref, scf, tensor
 
-Index = int | Scalar
+Index = Length
 
 
 def index(value: Any) -> ir.Value:
@@ -63,6 +64,7 @@ class Reader:
     def __init__(self, value: ir.Value) -> None:
         self.tensor = value
         self.type = ir.RankedTensorType(value.type)
+        self.element = self.type.element_type
 
     def __getitem__(self, at: Index | Sequence[Index]) -> Scalar:
         return Scalar(tensor.extract(self.tensor, _indices(at)))
@@ -90,11 +92,7 @@ def array(shape: Sequence[Index], element: ir.Type | str, start: Any = None) -> 
 
 def copy_of(value: ir.Value) -> Array:
     """New memory that begins as a copy of a tensor."""
-    from_ = Reader(value)
-    shape: list[Index] = [
-        Scalar(tensor.DimOp(value, index(axis)).result) if from_.type.is_dynamic_dim(axis) else size
-        for axis, size in enumerate(from_.type.shape)
-    ]
+    from_, shape = Reader(value), lengths(value)
     made = array(shape, from_.type.element_type)
     for at in positions(shape):
         made[at] = from_[at]

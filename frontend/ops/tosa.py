@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.scalars import is_float, number, wide
+from frontend.ops.scalars import is_complex, is_float, number, wide
 from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_element, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa
@@ -44,7 +44,7 @@ for _name, _op in {
     @ops_registry.lowers(_name)
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if not is_float(element) or not _known(element):
+        if not is_float(element) or not _known(element) or is_complex(ranked(self).element_type):
             return DECLINED
         type_ = with_element(ranked(out), wide(element))
         return cast(_op(type_, cast(self, type_.element_type)).result, element)
@@ -101,6 +101,8 @@ def pow_scalar(out: ir.Type, self: ir.Value, exponent: Any) -> Any:
 
 @ops_registry.lowers("aten.where.self")
 def where(out: ir.Type, condition: ir.Value, self: Any, other: Any) -> Any:
+    if is_complex(ranked(out).element_type):
+        return DECLINED
     chosen = operand(condition, ir.IntegerType.get_signless(1), ranked(out).rank)
     return tosa.SelectOp(out, chosen, *_pair(out, self, other, ranked(out).element_type)).result
 
@@ -116,14 +118,18 @@ def squeeze(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
 
 
 @ops_registry.lowers("aten.permute.default")
-def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> ir.Value:
+def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> Any:
+    if is_complex(ranked(out).element_type):
+        return DECLINED
     rank = ranked(out).rank
     return tosa.TransposeOp(out, self, [d % rank for d in dims]).result if rank else self
 
 
 @ops_registry.lowers("aten.cat.default")
-def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> ir.Value:
+def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> Any:
     whole = ranked(out)
+    if is_complex(whole.element_type):
+        return DECLINED
     parts = [cast(t, whole.element_type) for t in tensors if 0 not in ranked(t).shape]
     return tosa.ConcatOp(parts, dim % whole.rank, results=[whole]).result
 
@@ -133,7 +139,7 @@ def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: A
     type_, whole = ranked(self), ranked(out)
     if 0 in whole.shape:
         return empty(whole)
-    if step != 1:
+    if step != 1 or is_complex(whole.element_type):
         return DECLINED
     dim, size = dim % type_.rank, type_.shape[dim]
     first = min(max(start + size if (start or 0) < 0 else start or 0, 0), size)

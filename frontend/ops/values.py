@@ -9,10 +9,11 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import constant, convert, element_type, is_complex, recast, signless
+from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, recast, signless
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
+Length: TypeAlias = int | Scalar  # the same, to compute with
 
 
 def tensor_type(type_: TensorType) -> ir.RankedTensorType:
@@ -54,6 +55,15 @@ def size(value: ir.Value, axis: int) -> Size:
     return size_value(value, axis) if type_.is_dynamic_dim(axis % type_.rank) else type_.shape[axis]
 
 
+def lengths(value: ir.Value) -> list[Length]:
+    """All dimensions of a tensor, to compute with."""
+    return [length(size(value, axis)) for axis in range(ranked(value).rank)]
+
+
+def length(size: Size) -> Length:
+    return Scalar(size) if isinstance(size, ir.Value) else size
+
+
 def size_value(value: ir.Value, axis: int) -> ir.Value:
     """A dimension of a tensor, as a value of index type."""
     return tensor.dim(value, constant(ir.IndexType.get(), axis % ranked(value).rank))
@@ -87,28 +97,52 @@ def reshape(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
         return recast(result, with_element(ranked(result), element))
     if static and not math.prod(shape):
         return empty(ir.RankedTensorType.get(list(shape), element))
-    index = ir.IndexType.get()
-    sizes = [constant(index, s) if isinstance(s, int) else s for s in shape]
-    type_ = ir.RankedTensorType.get([s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in shape], element)
-    target = tensor.from_elements(ir.RankedTensorType.get([len(sizes)], index), sizes)
-    return tensor.reshape(type_, value, target)
+    return _refolded(value, shape)
 
 
-def padded(value: ir.Value, low: Sequence[int], high: Sequence[int], fill: Any = 0) -> ir.Value:
-    """A tensor with so many elements `fill` before and behind each dimension; negative numbers cut elements off."""
+def _refolded(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
+    """`reshape` of sizes that are not known, through one dimension; canonicalisation finds what stays together."""
     type_ = ranked(value)
-    starts = [max(-n, 0) for n in low]
-    kept = [size - start - max(-n, 0) for size, start, n in zip(type_.shape, starts, high, strict=True)]
-    low, high = ([max(n, 0) for n in numbers] for numbers in (low, high))
-    if kept != list(type_.shape):
-        value = tensor.ExtractSliceOp(with_shape(type_, kept), value, [], [], [], starts, kept, [1] * type_.rank).result
-    if not any([*low, *high]):
+    sizes, statics = mixed(shape)
+    if type_.rank > 1:
+        flat = math.prod(type_.shape) if type_.has_static_shape else ir.ShapedType.get_dynamic_size()
+        value = tensor.collapse_shape(with_shape(type_, [flat]), value, [list(range(type_.rank))])
+    if len(shape) == 1:
         return value
-    shape = [size + before + behind for size, before, behind in zip(kept, low, high, strict=True)]
-    op = tensor.PadOp(with_shape(type_, shape), value, [], [], low, high)
+    groups = [list(range(len(shape)))] if type_.rank and shape else []
+    if shape:
+        return tensor.expand_shape(with_shape(type_, statics), value, groups, sizes, statics)
+    return tensor.collapse_shape(with_shape(type_, []), value, [])
+
+
+def mixed(sizes: Sequence[Size | Length]) -> tuple[list[ir.Value], list[int]]:
+    """Sizes as MLIR's operators want them: those that are values, and all of them with a mark in their place."""
+    values = [s.value if isinstance(s, Scalar) else s for s in sizes if not isinstance(s, int)]
+    return values, [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in sizes]
+
+
+def padded(value: ir.Value, low: Sequence[Length], high: Sequence[Length], fill: Any = 0) -> ir.Value:
+    """A tensor with so many elements `fill` before and behind each dimension; negative numbers cut elements off."""
+    type_, kept = ranked(value), lengths(value)
+    if not all(isinstance(n, int) and n >= 0 for n in (*low, *high)):
+        starts = [_positive(-n) for n in low]
+        kept = [n - start - _positive(-behind) for n, start, behind in zip(kept, starts, high, strict=True)]
+        (offsets, known_offsets), (sizes, known_sizes), ones = mixed(starts), mixed(kept), [1] * type_.rank
+        part = with_shape(type_, known_sizes)
+        value = tensor.extract_slice(part, value, offsets, sizes, [], known_offsets, known_sizes, ones)
+        low, high = ([_positive(n) for n in numbers] for numbers in (low, high))
+    if not any(isinstance(n, Scalar) or n for n in (*low, *high)):
+        return value
+    (before, known_before), (behind, known_behind) = mixed(low), mixed(high)
+    shape = [first + n + last for first, n, last in zip(low, kept, high, strict=True)]
+    op = tensor.PadOp(with_shape(type_, mixed(shape)[1]), value, before, behind, known_before, known_behind)
     with ir.InsertionPoint(op.regions[0].blocks.append(*[ir.IndexType.get()] * type_.rank)):
         tensor.YieldOp(constant(type_.element_type, fill))
     return op.result
+
+
+def _positive(length: Length) -> Length:
+    return max(length, 0) if isinstance(length, int) else length.maximum(0)
 
 
 def operand(value: Any, element: ir.Type, rank: int) -> ir.Value:
@@ -157,6 +191,11 @@ def _known(out: ir.RankedTensorType, inputs: Sequence[ir.Value]) -> dict[int, Si
             if type_.is_dynamic_dim(axis):
                 known.setdefault(out.rank - type_.rank + axis, size(value, axis))
     return known
+
+
+def loop_indices(rank: int) -> list[Scalar]:
+    """In the body of an `elementwise` or `generic` of that many loops, where they are."""
+    return [Scalar(linalg.IndexOp(loop).result) for loop in range(rank)]
 
 
 def empty(type_: ir.RankedTensorType, known: dict[int, Size] | None = None) -> ir.Value:

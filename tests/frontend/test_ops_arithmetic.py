@@ -241,3 +241,15 @@ def test_products_of_nothing() -> None:
 def test_fractions_as_scales() -> None:
     a, b, c = (torch.randn(s, generator=torch.Generator().manual_seed(1)).half() for s in ((3, 5), (5, 4), (3, 4)))
     check(lambda a, b, c: torch.addmm(c, a, b, beta=0.3, alpha=-0.7), a, b, c, rtol=1e-3, atol=1e-3)
+
+
+def test_overloads_by_number() -> None:
+    x, flags = tensor([1.5, -2.0, 0.25]), tensor([True, False])
+    check(lambda x: [f(x, 3) for f in (aten.add.Scalar, aten.sub.Scalar, aten.mul.Scalar, aten.div.Scalar)], x)
+    check(lambda x: (aten.div.Scalar_mode(x, 3, rounding_mode="floor"), aten.remainder.Scalar_Tensor(3, x)), x)
+    check(lambda x: (x.long() << 2, aten.__lshift__.Scalar(x.long(), 1), aten.__rshift__.Scalar(x.long(), 1)), x)
+    check(lambda x: (aten.__lshift__.Tensor(x.long(), x.long()), aten.__rshift__.Tensor(x.long(), x.long()), 2**x), x)
+    check(
+        lambda x: (aten.bitwise_and.Scalar(x, True), aten.bitwise_or.Scalar(x, True), aten.bitwise_xor.Scalar(x, True)), flags
+    )
+    check(lambda x: torch.where(x == x, x, aten.empty_permuted.default([3], [0])), x)

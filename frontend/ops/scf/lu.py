@@ -6,7 +6,7 @@ from typing import Any
 
 from frontend.ops.kernel import array, copy_of, fold, loop, reader, when
 from frontend.ops.scalars import Scalar, where
-from frontend.ops.scf.matrices import each, size, swap
+from frontend.ops.scf.matrices import Matrix, each, size, swap
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import empty, ranked
 from frontend.registry import DECLINED
@@ -23,11 +23,7 @@ def lu_factor(out: tuple[ir.Type, ...], A: ir.Value, pivot: bool = True, check_e
     lu, pivots, info = copy_of(A), array([*batch, steps], "i32"), array(batch, "i32", 0)
     for a_, pivots_, info_ in each(batch, lu, pivots, info):
         for j in loop(steps):
-
-            def larger(i: Scalar, row: Scalar, a_: Any = a_, j: Scalar = j) -> Scalar:
-                return where(size(a_[i, j]) > size(a_[row, j]), i, row)
-
-            row = fold(j + 1, m, j, larger)
+            row = _largest(a_, j, m)
             pivots_[j] = row + 1
             with when(row != j):
                 swap(a_, row, j, n)
@@ -41,6 +37,11 @@ def lu_factor(out: tuple[ir.Type, ...], A: ir.Value, pivot: bool = True, check_e
                     for c in loop(j + 1, n):
                         a_[i, c] = a_[i, c] - factor * a_[j, c]
     return lu.tensor(), pivots.tensor(), info.tensor()
+
+
+def _largest(a: Matrix, j: Scalar, m: int) -> Scalar:
+    """The row of the pivot in column j: the first of the largest."""
+    return fold(j + 1, m, j, lambda i, row: where(size(a[i, j]) > size(a[row, j]), i, row))
 
 
 @ops_registry.lowers("aten.lu_unpack.default")

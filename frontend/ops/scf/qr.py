@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from frontend.ops.kernel import Array, Index, array, copy_of, loop, reader, when
+from frontend.ops.kernel import Index, array, copy_of, fold, loop, reader, when
 from frontend.ops.scalars import Scalar, where
-from frontend.ops.scf.matrices import Matrix, conjugate, each, norm
+from frontend.ops.scf.matrices import Matrix, conjugate, each, norm, scratch
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import ranked
 from frontend.registry import DECLINED
@@ -28,7 +28,7 @@ def reflect(a: Matrix, row: Index, column: Index, m: int, tau: Matrix, at: Index
 
 
 def apply_reflection(
-    v: Matrix, row: Index, column: Index, tau: Scalar, a: Matrix, columns: tuple[Index, Index], m: int, work: Array
+    v: Matrix, row: Index, column: Index, tau: Scalar, a: Matrix, columns: tuple[Index, Index], m: int, work: Matrix
 ) -> None:
     """a := (1 - τ v vᴴ) a in these columns, for the v that `reflect` wrote; `work` holds a number for each column."""
     for c in loop(*columns):
@@ -46,7 +46,16 @@ def apply_reflection(
             a[i, c] = a[i, c] - factor * work[c]
 
 
-def factorise(a: Matrix, tau: Matrix, m: int, n: int, work: Array) -> None:
+def apply_from_right(a: Matrix, v: Matrix, row: Index, column: Index, tau: Scalar, m: int, n: int) -> None:
+    """a := a (1 - τ v vᴴ) in all of its m rows; v has n elements, those before `row` are zero."""
+    for i in loop(m):
+        product = fold(row + 1, n, a[i, row], lambda c, sum_: sum_ + a[i, c] * v[c, column]) * tau
+        a[i, row] = a[i, row] - product
+        for c in loop(row + 1, n):
+            a[i, c] = a[i, c] - product * conjugate(v[c, column])
+
+
+def factorise(a: Matrix, tau: Matrix, m: int, n: int, work: Matrix) -> None:
     """R on and above the diagonal, each v below it."""
     for j in loop(min(m, n)):
         reflect(a, j, j, m, tau, j)
@@ -57,23 +66,25 @@ def factorise(a: Matrix, tau: Matrix, m: int, n: int, work: Array) -> None:
 def geqrf(out: tuple[ir.Type, ir.Type], self: ir.Value) -> list[ir.Value]:
     element = ranked(self).element_type
     *batch, m, n = ranked(self).shape
-    a, tau, work = copy_of(self), array([*batch, min(m, n)], element), array([n], element)
+    a, tau, work = copy_of(self), array([*batch, min(m, n)], element), scratch([n], element)
     for a_, tau_ in each(batch, a, tau):
         factorise(a_, tau_, m, n, work)
     return [a.tensor(), tau.tensor()]
 
 
+def apply_q(v: Matrix, tau: Matrix, count: int, c: Matrix, m: int, n: int, work: Matrix, adjoint: bool = False) -> None:
+    """c := Q c, or Qᴴ c, for the Q of that many reflections."""
+    for turn in loop(count):
+        j = turn if adjoint else count - 1 - turn
+        apply_reflection(v, j, j, conjugate(tau[j]) if adjoint else tau[j], c, (0, n), m, work)
+
+
 @ops_registry.lowers("aten.ormqr.default")
 def ormqr(out: ir.Type, self: ir.Value, input2: ir.Value, input3: ir.Value, left: bool = True, transpose: bool = False) -> Any:
-    """Q input3, or with `transpose` Qᴴ input3, for the Q of reflections self with the factors input2."""
     if not left:
         return DECLINED  # `frontend.capture.matrices` transposes it
     *batch, m, n = ranked(out).shape
-    result, work = copy_of(input3), array([n], ranked(out).element_type)
-    count = ranked(input2).shape[-1]
+    result, work = copy_of(input3), scratch([n], ranked(out).element_type)
     for v, tau, c in each(batch, reader(self), reader(input2), result):
-        for turn in loop(count):
-            j = turn if transpose else count - 1 - turn
-            factor = conjugate(tau[j]) if transpose else tau[j]
-            apply_reflection(v, j, j, factor, c, (0, n), m, work)
+        apply_q(v, tau, ranked(input2).shape[-1], c, m, n, work, transpose)
     return result.tensor()

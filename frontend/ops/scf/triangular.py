@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from frontend.ops.kernel import array, copy_of, fold, loop, reader, when
-from frontend.ops.scalars import Scalar
-from frontend.ops.scf.matrices import broadcast, conjugate, each, sqrt
+from frontend.ops.kernel import array, copy_of, loop, reader, when
+from frontend.ops.scf.matrices import broadcast, dot, each, sqrt
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import ranked
 from frontend.registry import DECLINED
@@ -46,13 +45,9 @@ def cholesky(out: tuple[ir.Type, ir.Type], self: ir.Value, upper: bool = False, 
     for a_, l_, info_ in each(batch, reader(self), factor, info):
         for i in loop(n):
             with when(info_[()] == 0):
-
-                def rest(j: Scalar, i: Scalar = i, a_: Any = a_, l_: Any = l_) -> Scalar:
-                    return fold(0, j, a_[i, j], lambda k, sum_: sum_ - l_[i, k] * conjugate(l_[j, k]))
-
                 for j in loop(i):
-                    l_[i, j] = rest(j) / l_[j, j]
-                pivot = rest(i).real
+                    l_[i, j] = (a_[i, j] - dot(l_, i, l_, j, j)) / l_[j, j]
+                pivot = (a_[i, i] - dot(l_, i, l_, i, i)).real
                 positive = pivot > 0
                 with when(positive):
                     l_[i, i] = sqrt(pivot)
