@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 import warnings
 from collections.abc import Callable
@@ -37,6 +38,10 @@ class _Function(nn.Module):
         super().__init__()
         self.function = function
         self.forward = function  # export reads the signature
+        try:
+            inspect.signature(function)
+        except ValueError:  # a builtin, which tells none
+            self.forward = lambda *args, **kwargs: function(*args, **kwargs)  # noqa: PLW0108
 
 
 def by_export(

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, number, recast, signless
+from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, recast, signless
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
@@ -70,12 +70,8 @@ def size_value(value: ir.Value, axis: int) -> ir.Value:
 
 
 def splat(type_: ir.RankedTensorType, value: Any) -> ir.Value:
-    """A tensor with one number everywhere."""
-    element = type_.element_type
-    if is_complex(element) or not type_.has_static_shape:
-        return linalg.fill(constant(element, value), outs=[empty(type_)])
-    plain = with_element(type_, signless(element))
-    return recast(tosa.const(ir.DenseElementsAttr.get_splat(plain, number(plain.element_type, value))), type_)
+    """A tensor with one number everywhere; not as a constant, for TOSA folds x * 0 to 0 even if x may be NaN."""
+    return linalg.fill(constant(type_.element_type, value), outs=[empty(type_)])
 
 
 def shape_value(sizes: Sequence[int]) -> ir.Value:

@@ -18,7 +18,7 @@ from frontend.ops.scalars import (
     is_float,
     wide,
 )
-from frontend.ops.values import cast, elementwise, ranked
+from frontend.ops.values import cast, elementwise, operand, ranked
 from passes.mlir import ir, linalg
 
 
@@ -109,6 +109,8 @@ for _name in ("add", "sub", "mul", "div"):
 
     @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def arithmetic(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _name: str = _name) -> ir.Value:
+        if _name in ("add", "sub"):  # numbers are rounded to the element type first, factors and divisors are not
+            self, other = (operand(v, ranked(out).element_type, 0) for v in (self, other))
         return pointwise(out, [self, other], lambda x, y: x.do(_name, y if alpha == 1 else y * alpha))
 
 
