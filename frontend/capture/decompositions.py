@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, products
+from frontend.capture import fft, indexing, matrices, products, special
 
 aten = torch.ops.aten
 
@@ -30,6 +30,7 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     indexing.TABLE,
     matrices.TABLE,
     products.TABLE,
+    special.TABLE,
 )
 
 
