@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, networks, products, sorting
+from frontend.capture import fft, indexing, matrices, networks, products, sorting, special
 
 aten = torch.ops.aten
 
@@ -34,6 +34,7 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     networks.TABLE,
     products.TABLE,
     sorting.TABLE,
+    special.TABLE,
 )
 
 
