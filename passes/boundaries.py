@@ -43,7 +43,8 @@ def results_of_callees(module: ir.Operation, target: Target) -> None:
 
     The functions of this module get theirs from upstream's buffer-results-to-out-params, which leaves declarations alone.
     """
-    externals = {op.opview.name.value: op.opview for op in find_all(module, "func.func") if op.opview.is_external}
+    declared = [op.opview for op in find_all(module, "func.func") if op.opview.is_external]
+    externals = {f.name.value: f for f in declared if any(isinstance(t, ir.MemRefType) for t in f.type.results)}
     for call in find_all(module, "func.call"):
         if ir.FlatSymbolRefAttr(call.attributes["callee"]).value in externals:
             with ir.InsertionPoint(call), call.location:

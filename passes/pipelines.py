@@ -85,7 +85,6 @@ BACKEND: Pipeline = (
     "lower-affine",
     "func.func(lower-vector-multi-reduction)",
     "convert-vector-to-scf{full-unroll=true}",
-    "convert-complex-to-libm",
     "convert-complex-to-standard",
     "convert-scf-to-cf",
     "lower-affine",

@@ -13,6 +13,7 @@ from torch._functorch.aot_autograd import make_boxed_func
 from frontend.capture.decompositions import decompositions
 from frontend.capture.functional import tensors_only
 from frontend.capture.fx_graph import graph_of
+from frontend.capture.tables import fold_tables
 from frontend.graph import Graph
 
 Compile = Callable[[Graph, list[torch.Tensor]], Any]
@@ -35,10 +36,10 @@ def compile_piece(
 
 def _code(traced: fx.GraphModule, name: str, compile_graph: Compile) -> Callable[..., Any]:
     program, results = tensors_only(traced)
-    graph = graph_of(program.graph, name, {})
     used = {node.name for node in program.graph.nodes if node.op == "placeholder"}
     places = [i for i, node in enumerate(n for n in traced.graph.nodes if n.op == "placeholder") if node.name in used]
-    run = compile_graph(graph, [])
+    tables = fold_tables(program.graph)
+    run = compile_graph(graph_of(program.graph, name, {table: table for table in tables}), list(tables.values()))
 
     def call(*args: Any) -> tuple[Any, ...]:
         given = [args[place] for place in places]

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import indexing
+from frontend.capture import fft, indexing, matrices, products
 
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
 ALSO_DECOMPOSED = [
-    aten._softmax, aten._log_softmax, aten.as_strided_copy, aten.gelu, aten.leaky_relu, aten.masked_fill, aten.narrow_copy,
-    aten.permute_copy, aten.unbind_copy, aten.view_copy,
+    aten._log_softmax, aten._softmax, aten.as_strided_copy, aten.dist, aten.elu, aten.gelu, aten.hardtanh, aten.ldexp,
+    aten.leaky_relu, aten.masked_fill, aten.narrow_copy, aten.permute_copy, aten.tril_indices,
+    aten.triu_indices, aten.unbind_copy, aten.view_copy,
 ]  # fmt: skip
 
 # In torch's core set, but lowered better as they are.
-NOT_DECOMPOSED = [aten.im2col, aten.col2im]
+NOT_DECOMPOSED = [aten.col2im, aten.im2col]
+
+
+# Rewrites of our own, a module a family.
+OWN: tuple[Mapping[Any, Any], ...] = (
+    fft.TABLE,
+    indexing.TABLE,
+    matrices.TABLE,
+    products.TABLE,
+)
 
 
 def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]:
@@ -30,6 +40,11 @@ def completed(table: dict[Any, Any], lowered: Collection[str]) -> dict[Any, Any]
 
 @cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """The rewrites that capture applies unless the caller brings a table: torch's core set, ALSO_DECOMPOSED and our own."""
-    table = {op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED}
-    return table | get_decompositions(ALSO_DECOMPOSED) | indexing.TABLE
+    """The rewrites that capture applies unless the caller brings a table: torch's core set, ALSO_DECOMPOSED and our OWN."""
+    table: dict[Any, Any] = {
+        op: rewrite for op, rewrite in core_aten_decompositions().items() if op.overloadpacket not in NOT_DECOMPOSED
+    }
+    table |= get_decompositions(ALSO_DECOMPOSED)
+    for own in OWN:
+        table.update(own)
+    return table

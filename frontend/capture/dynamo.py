@@ -63,8 +63,8 @@ def _piece(
             tensors[node.name] = example.detach()
     for node in program.graph.nodes:
         node.meta.setdefault("val", node.meta.get("example_value"))
-    graph, _ = functional(program, name, roles, table)
-    return Captured(graph, [tensors[p.name] for p in graph.parameters])
+    graph, _, tables = functional(program, name, roles, table)
+    return Captured(graph, [(tensors | tables)[p.name] for p in graph.parameters])
 
 
 def _tensor_names(function: Any) -> dict[int, str]:

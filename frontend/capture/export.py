@@ -69,7 +69,8 @@ def by_export(
         tensors[spec.arg.name] = stored[spec.target]
         roles[spec.arg.name] = spec.target
         placeholders[spec.arg.name].meta.setdefault("val", None)
-    graph, returns = functional(exported.graph_module, name, roles, table)
+    graph, returns, tables = functional(exported.graph_module, name, roles, table)
+    tensors |= tables
     graph.ranges = {str(symbol): _range(values) for symbol, values in exported.range_constraints.items()}
     user = [r for r, s in zip(returns, signature.output_specs, strict=True) if s.kind is OutputKind.USER_OUTPUT]
     leaves, in_spec = pytree.tree_flatten((args, kwargs))

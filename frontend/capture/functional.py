@@ -15,6 +15,7 @@ from torch._higher_order_ops.effects import with_effects
 
 from frontend.capture.decompositions import decompositions
 from frontend.capture.fx_graph import CaptureError, graph_of
+from frontend.capture.tables import fold_tables
 from frontend.dims import evaluate
 from frontend.graph import Dim, Graph
 
@@ -32,8 +33,8 @@ class Constant:
 
 def functional(
     program: fx.GraphModule, name: str, roles: dict[str, str], table: dict[Any, Callable[..., Any]] | None
-) -> tuple[Graph, list[int | Constant]]:
-    """The program's graph, and what each of its results is: the number of a graph output, or a constant.
+) -> tuple[Graph, list[int | Constant], dict[str, torch.Tensor]]:
+    """The program's graph, what each of its results is (the number of a graph output, or a constant), and its tables.
 
     Placeholders need their fake tensors as `meta["val"]`; those that are no tensors are constants of this trace.
     """
@@ -49,11 +50,12 @@ def functional(
     for new, old in zip((n for n in traced.graph.nodes if n.op == "placeholder"), placeholders, strict=True):
         new.meta.setdefault("val", old.meta["val"])
         new._rename(f"{old.name}")
-    graph = graph_of(traced.graph, name, roles)
+    tables = fold_tables(traced.graph)
+    graph = graph_of(traced.graph, name, roles | {table: table for table in tables})
     written = signature.user_inputs_to_mutate
     graph.writes = [traced_name(placeholders, target) for target in written.values()]
     graph.outputs = graph.outputs[len(written) :] + graph.outputs[: len(written)]
-    return graph, results
+    return graph, results, tables
 
 
 def _drop_tokens(graph: fx.Graph, count: int) -> None:

@@ -64,6 +64,7 @@ class Reader:
     def __init__(self, value: ir.Value) -> None:
         self.tensor = value
         self.type = ir.RankedTensorType(value.type)
+        self.element = self.type.element_type
 
     def __getitem__(self, at: Index | Sequence[Index]) -> Scalar:
         return Scalar(tensor.extract(self.tensor, _indices(at)))
@@ -111,6 +112,14 @@ def loop(first: Index, last: Index | None = None, step: Index = 1) -> Iterator[S
     with ir.InsertionPoint(op.body):
         yield Scalar(op.induction_variable)
         scf.YieldOp([])
+
+
+def fold(first: Index, last: Index, start: Scalar, step: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
+    """`step(i, so_far)` for each i in order, beginning with `start`: a sum, a maximum; it stays in a register."""
+    op = scf.ForOp(index(first), index(last), index(1), [start.value])
+    with ir.InsertionPoint(op.body):
+        scf.YieldOp([step(Scalar(op.induction_variable), Scalar(op.inner_iter_args[0])).value])
+    return Scalar(op.results[0])
 
 
 def positions(shape: Sequence[Index]) -> Iterator[tuple[Scalar, ...]]:

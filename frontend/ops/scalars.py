@@ -48,6 +48,11 @@ def component(element: ir.Type) -> ir.Type:
     return ir.ComplexType(element).element_type if is_complex(element) else element
 
 
+def wide(element: ir.Type) -> ir.Type:
+    """The type that PyTorch computes in before it rounds once: f32 for floats of 16 bits, any other type is its own."""
+    return ir.F32Type.get() if is_float(element) and element.width == 16 else element
+
+
 def signless(element: ir.Type) -> ir.Type:
     return ir.IntegerType.get_signless(element.width) if is_unsigned(element) else element
 
@@ -109,8 +114,8 @@ def _index(x: ir.Value, to: ir.Type) -> ir.Value:
 
 def _float_to(x: ir.Value, to: ir.Type) -> ir.Value:
     if not is_float(to):
-        wide = ir.IntegerType.get_signless(64)  # what does not fit wraps around, as on x86
-        return _resize(arith.fptosi(wide, x), to)
+        whole = ir.IntegerType.get_signless(max(to.width, 32))  # what does not fit in this gives its lowest number, as on x86
+        return _resize(arith.fptosi(whole, x), to)
     if ir.F32Type.get() not in (x.type, to):  # through f32, as in PyTorch
         return convert(convert(x, ir.F32Type.get()), to)
     return arith.extf(to, x) if ir.FloatType(to).width > ir.FloatType(x.type).width else arith.truncf(to, x)
@@ -129,6 +134,23 @@ def _resize(x: ir.Value, to: ir.Type) -> ir.Value:
 _FLOAT = arith.CmpFPredicate
 _INTEGER = arith.CmpIPredicate
 
+
+def _total(operation: Callable[..., ir.Value]) -> Callable[..., ir.Value]:
+    """An integer division that does not trap: by zero, where PyTorch raises, it gives 0; lowest / -1 wraps around."""
+
+    def divide(x: ir.Value, y: ir.Value) -> ir.Value:
+        zero, one = constant(y.type, 0), constant(y.type, 1)
+        by_zero = arith.cmpi(_INTEGER.eq, y, zero)
+        if operation in (arith.divui, arith.remui):
+            return arith.select(by_zero, zero, operation(x, arith.select(by_zero, one, y)))
+        by_minus_one = arith.cmpi(_INTEGER.eq, y, constant(y.type, -1))
+        result = operation(x, arith.select(arith.ori(by_zero, by_minus_one), one, y))
+        negated = zero if operation is arith.remsi else arith.subi(zero, x)
+        return arith.select(by_zero, zero, arith.select(by_minus_one, negated, result))
+
+    return divide
+
+
 # Comparisons: the predicate for floats (NaN is unequal to all), for signed and for unsigned integers and bool.
 COMPARISONS = {
     "eq": (_FLOAT.OEQ, _INTEGER.eq, _INTEGER.eq),
@@ -144,9 +166,9 @@ _ARITHMETIC: dict[str, tuple[Callable[..., ir.Value] | None, ...]] = {
     "add": (arith.addf, arith.addi, arith.addi, arith.ori, complex.add),
     "sub": (arith.subf, arith.subi, arith.subi, arith.xori, complex.sub),
     "mul": (arith.mulf, arith.muli, arith.muli, arith.andi, complex.mul),
-    "div": (arith.divf, arith.divsi, arith.divui, arith.andi, complex.div),
-    "floordiv": (None, arith.floordivsi, arith.divui, None, None),
-    "rem": (arith.remf, arith.remsi, arith.remui, None, None),
+    "div": (arith.divf, _total(arith.divsi), _total(arith.divui), arith.andi, complex.div),
+    "floordiv": (None, _total(arith.floordivsi), _total(arith.divui), None, None),
+    "rem": (arith.remf, _total(arith.remsi), _total(arith.remui), None, None),
     "maximum": (arith.maximumf, arith.maxsi, arith.maxui, arith.ori, None),
     "minimum": (arith.minimumf, arith.minsi, arith.minui, arith.andi, None),
     "pow": (math.powf, math.ipowi, math.ipowi, None, complex.pow),
@@ -211,30 +233,31 @@ class Scalar:
             return value.to(self.type)
         return Scalar(constant(self.type, value))
 
-    def _do(self, name: str, other: Any) -> Scalar:
+    def do(self, name: str, other: Any) -> Scalar:
+        """An operation of `compute` by its name."""
         return Scalar(compute(name, self.value, self.like(other).value))
 
     def _is(self, name: str, other: Any) -> Scalar:
         return Scalar(compare(name, self.value, self.like(other).value))
 
     def __add__(self, other: Any) -> Scalar:
-        return self._do("add", other)
+        return self.do("add", other)
 
     def __sub__(self, other: Any) -> Scalar:
-        return self._do("sub", other)
+        return self.do("sub", other)
 
     def __mul__(self, other: Any) -> Scalar:
-        return self._do("mul", other)
+        return self.do("mul", other)
 
     def __truediv__(self, other: Any) -> Scalar:
-        return self._do("div", other)
+        return self.do("div", other)
 
     def __floordiv__(self, other: Any) -> Scalar:
-        return self._do("floordiv", other)
+        return self.do("floordiv", other)
 
     def __mod__(self, other: Any) -> Scalar:
         if is_float(self.type):
-            return self._do("rem", other)
+            return self.do("rem", other)
         return self - self // other * other
 
     def __radd__(self, other: Any) -> Scalar:
@@ -255,22 +278,22 @@ class Scalar:
         return Scalar(complex.neg(self.value)) if is_complex(self.type) else self.like(0) - self
 
     def __and__(self, other: Any) -> Scalar:
-        return self._do("and", other)
+        return self.do("and", other)
 
     def __or__(self, other: Any) -> Scalar:
-        return self._do("or", other)
+        return self.do("or", other)
 
     def __xor__(self, other: Any) -> Scalar:
-        return self._do("xor", other)
+        return self.do("xor", other)
 
     def __invert__(self) -> Scalar:
         return self ^ -1
 
     def __lshift__(self, other: Any) -> Scalar:
-        return self._do("shl", other)
+        return self.do("shl", other)
 
     def __rshift__(self, other: Any) -> Scalar:
-        return self._do("shr", other)
+        return self.do("shr", other)
 
     def __lt__(self, other: Any) -> Scalar:
         return self._is("lt", other)
@@ -292,14 +315,14 @@ class Scalar:
 
     def maximum(self, other: Any) -> Scalar:
         """The greater; NaN if either is."""
-        return self._do("maximum", other)
+        return self.do("maximum", other)
 
     def minimum(self, other: Any) -> Scalar:
         """The smaller; NaN if either is."""
-        return self._do("minimum", other)
+        return self.do("minimum", other)
 
     def pow(self, other: Any) -> Scalar:
-        return self._do("pow", other)
+        return self.do("pow", other)
 
     @property
     def real(self) -> Scalar:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.scalars import is_float, number
-from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_shape
+from frontend.ops.scalars import is_complex, is_float, wide
+from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_element, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa
 
@@ -18,6 +18,11 @@ ops_registry = Registry("tosa")
 
 def _known(element: ir.Type) -> bool:
     return (is_float(element) and element != ir.F64Type.get()) or element == ir.IntegerType.get_signless(32)
+
+
+def _takes(element: ir.Type, *operands: Any) -> bool:
+    """Whether it has them in `element`: PyTorch does not round a number to 16 bits before it computes with it."""
+    return _known(element) and (wide(element) == element or all(isinstance(v, ir.Value) for v in operands))
 
 
 # Floating-point operators of one argument.
@@ -39,9 +44,10 @@ for _name, _op in {
     @ops_registry.lowers(_name)
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if not is_float(element) or not _known(element):
+        if not is_float(element) or not _known(element) or is_complex(ranked(self).element_type):
             return DECLINED
-        return _op(out, cast(self, element)).result
+        type_ = with_element(ranked(out), wide(element))
+        return cast(_op(type_, cast(self, type_.element_type)).result, element)
 
 
 def _pair(out: ir.Type, self: Any, other: Any, element: ir.Type) -> tuple[ir.Value, ir.Value]:
@@ -59,7 +65,7 @@ for _name, _op in {
     @ops_registry.lowers(_name)
     def _binary(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if not _known(element) or alpha != 1:
+        if not _takes(element, self, other) or alpha != 1:
             return DECLINED
         return _op(out, *_pair(out, self, other, element)).result
 
@@ -67,7 +73,7 @@ for _name, _op in {
 @ops_registry.lowers("aten.mul.Tensor")
 def mul(out: ir.Type, self: Any, other: Any) -> Any:
     element = ranked(out).element_type
-    if not _known(element):
+    if not _takes(element, self, other):
         return DECLINED
     shift = splat(ir.RankedTensorType.get([1], ir.IntegerType.get_signless(8)), 0)
     return tosa.MulOp(out, *_pair(out, self, other, element), shift).result
@@ -82,14 +88,6 @@ def neg(out: ir.Type, self: ir.Value) -> Any:
     return tosa.NegateOp(out, self, zero, zero).result
 
 
-@ops_registry.lowers("aten.relu.default")
-def relu(out: ir.Type, self: ir.Value) -> Any:
-    element = ranked(out).element_type
-    if not is_float(element) or not _known(element):
-        return DECLINED
-    return tosa.ClampOp(out, self, number(element, 0), number(element, float("inf"))).result
-
-
 @ops_registry.lowers("aten.pow.Tensor_Scalar")
 def pow_scalar(out: ir.Type, self: ir.Value, exponent: Any) -> Any:
     element = ranked(out).element_type
@@ -102,6 +100,8 @@ def pow_scalar(out: ir.Type, self: ir.Value, exponent: Any) -> Any:
 
 @ops_registry.lowers("aten.where.self")
 def where(out: ir.Type, condition: ir.Value, self: Any, other: Any) -> Any:
+    if is_complex(ranked(out).element_type):
+        return DECLINED
     chosen = operand(condition, ir.IntegerType.get_signless(1), ranked(out).rank)
     return tosa.SelectOp(out, chosen, *_pair(out, self, other, ranked(out).element_type)).result
 
@@ -117,14 +117,18 @@ def squeeze(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
 
 
 @ops_registry.lowers("aten.permute.default")
-def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> ir.Value:
+def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> Any:
+    if is_complex(ranked(out).element_type):
+        return DECLINED
     rank = ranked(out).rank
     return tosa.TransposeOp(out, self, [d % rank for d in dims]).result if rank else self
 
 
 @ops_registry.lowers("aten.cat.default")
-def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> ir.Value:
+def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> Any:
     whole = ranked(out)
+    if is_complex(whole.element_type):
+        return DECLINED
     parts = [cast(t, whole.element_type) for t in tensors if 0 not in ranked(t).shape]
     return tosa.ConcatOp(parts, dim % whole.rank, results=[whole]).result
 
@@ -134,7 +138,7 @@ def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: A
     type_, whole = ranked(self), ranked(out)
     if 0 in whole.shape:
         return empty(whole)
-    if step != 1:
+    if step != 1 or is_complex(whole.element_type):
         return DECLINED
     dim, size = dim % type_.rank, type_.shape[dim]
     first = min(max(start + size if (start or 0) < 0 else start or 0, 0), size)

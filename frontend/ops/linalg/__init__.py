@@ -1,6 +1,8 @@
 """ATen to Linalg: what TOSA has no operator for, or not for the element type."""
 
-from frontend.ops.linalg import convolution, elementwise, indexing, padding, pools, products, reductions, views
 from frontend.ops.linalg.registry import ops_registry
+from frontend.registry import import_modules
 
-__all__ = ["convolution", "elementwise", "indexing", "ops_registry", "padding", "pools", "products", "reductions", "views"]
+import_modules(__name__, __path__)
+
+__all__ = ["ops_registry"]

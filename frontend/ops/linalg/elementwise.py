@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from frontend.ops.linalg.registry import ops_registry
@@ -10,14 +11,14 @@ from frontend.ops.scalars import (
     Scalar,
     compare,
     component,
-    compute,
     constant,
     element_type,
     is_bool,
     is_complex,
     is_float,
+    wide,
 )
-from frontend.ops.values import cast, elementwise, operand, ranked
+from frontend.ops.values import cast, elementwise, ranked
 from passes.mlir import ir, linalg
 
 
@@ -83,19 +84,32 @@ def _common(self: ir.Value, other: Any) -> ir.Type:
     return elements[mine < yours]
 
 
-for _name in ("add", "sub", "mul", "div", "maximum", "minimum"):
+def pointwise(
+    out: ir.Type, operands: Sequence[Any], function: Callable[..., Scalar], element: ir.Type | None = None
+) -> ir.Value:
+    """`function` on the Scalars of tensors and numbers, broadcast to `out`'s shape, its result as `out`'s element type.
 
-    @ops_registry.lowers(f"aten.{_name}.default" if _name.endswith("imum") else f"aten.{_name}.Tensor", dynamic=True)
+    The operands are of `element`, `out`'s if it is not given; floats of 16 bits are computed in f32, as in PyTorch.
+    """
+    type_ = ranked(out)
+    element = element or type_.element_type
+
+    def body(*tensors: ir.Value) -> ir.Value:
+        left = iter(tensors)
+        scalars = [
+            Scalar(next(left)).to(element).to(wide(element)) if isinstance(v, ir.Value) else Scalar(constant(wide(element), v))
+            for v in operands
+        ]
+        return function(*scalars).to(type_.element_type).value
+
+    return elementwise(type_, [v for v in operands if isinstance(v, ir.Value)], body)
+
+
+for _name in ("add", "sub", "mul", "div"):
+
+    @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def arithmetic(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _name: str = _name) -> ir.Value:
-        type_ = ranked(out)
-        element = type_.element_type
-
-        def body(x: ir.Value, y: ir.Value) -> ir.Value:
-            if alpha != 1:
-                y = compute("mul", y, constant(element, alpha))
-            return compute(_name, x, y)
-
-        return elementwise(type_, [operand(v, element, type_.rank) for v in (self, other)], body)
+        return pointwise(out, [self, other], lambda x, y: x.do(_name, y if alpha == 1 else y * alpha))
 
 
 @ops_registry.lowers("aten.neg.default", dynamic=True)
@@ -107,14 +121,11 @@ for _name in ("and", "or", "xor"):
 
     @ops_registry.lowers(f"aten.bitwise_{_name}.Tensor", f"aten.bitwise_{_name}.Scalar", dynamic=True)
     def _bitwise(out: ir.Type, self: Any, other: Any, _name: str = _name) -> ir.Value:
-        type_ = ranked(out)
-        operands = [operand(v, type_.element_type, type_.rank) for v in (self, other)]
-        return elementwise(type_, operands, lambda x, y: compute(_name, x, y))
+        return pointwise(out, [self, other], lambda x, y: x.do(_name, y))
 
     @ops_registry.lowers(f"aten.logical_{_name}.default", dynamic=True)
     def _logical(out: ir.Type, self: Any, other: Any, _name: str = _name) -> ir.Value:
-        flags = [cast(v, element_type("i1")) for v in (self, other)]
-        return elementwise(ranked(out), flags, lambda x, y: compute(_name, x, y))
+        return pointwise(out, [self, other], lambda x, y: x.do(_name, y))
 
 
 @ops_registry.lowers("aten.bitwise_not.default", dynamic=True)

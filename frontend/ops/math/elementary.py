@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import constant, is_float
-from frontend.ops.values import cast, elementwise, operand, ranked
+from frontend.ops.scalars import constant, is_complex, is_float, wide
+from frontend.ops.values import cast, elementwise, operand, ranked, with_element
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math
 
 
-def _expm1(x: ir.Value) -> ir.Value:
+def expm1(x: ir.Value) -> ir.Value:
     """exp(x) - 1 without its loss of digits near 0 (Kahan's); what comes after would compute math.expm1 as it is written."""
     one, inf = (constant(x.type, n) for n in (1, float("inf")))
     power = math.exp(x)
@@ -21,8 +21,8 @@ def _expm1(x: ir.Value) -> ir.Value:
     return arith.select(_same(power, one), x, arith.select(coarse, less, exact))
 
 
-def _log1p(x: ir.Value) -> ir.Value:
-    """log(1 + x) without its loss of digits near 0, like `_expm1`."""
+def log1p(x: ir.Value) -> ir.Value:
+    """log(1 + x) without its loss of digits near 0, like `expm1`."""
     one = constant(x.type, 1)
     sum_ = arith.addf(x, one)
     less = arith.subf(sum_, one)
@@ -35,9 +35,9 @@ def _same(x: ir.Value, y: ir.Value) -> ir.Value:
 
 
 for _name, _op in {
-    "abs": math.absf, "acos": math.acos, "acosh": math.acosh, "asin": math.asin, "asinh": math.asinh, "atan": math.atan,
+    "acos": math.acos, "acosh": math.acosh, "asin": math.asin, "asinh": math.asinh, "atan": math.atan,
     "atanh": math.atanh, "ceil": math.ceil, "cos": math.cos, "cosh": math.cosh, "erf": math.erf, "exp": math.exp,
-    "exp2": math.exp2, "expm1": _expm1, "floor": math.floor, "log": math.log, "log10": math.log10, "log1p": _log1p,
+    "exp2": math.exp2, "expm1": expm1, "floor": math.floor, "log": math.log, "log10": math.log10, "log1p": log1p,
     "log2": math.log2, "round": math.roundeven, "rsqrt": math.rsqrt, "sin": math.sin, "sinh": math.sinh, "sqrt": math.sqrt,
     "tan": math.tan, "tanh": math.tanh, "trunc": math.trunc,
 }.items():  # fmt: skip
@@ -45,9 +45,12 @@ for _name, _op in {
     @ops_registry.lowers(f"aten.{_name}.default")
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if not is_float(element) or (not is_float(ranked(self).element_type) and _op in (math.ceil, math.floor, math.trunc)):
+        if is_complex(ranked(self).element_type):
             return DECLINED
-        return elementwise(ranked(out), [cast(self, element)], _op)
+        if not is_float(element):
+            return self if _op in (math.ceil, math.floor, math.roundeven, math.trunc) else DECLINED
+        computed = wide(element)
+        return cast(elementwise(with_element(ranked(out), computed), [cast(self, computed)], _op), element)
 
 
 _ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}

@@ -1,0 +1,24 @@
+"""New tensors: filled with a number, with what is not set yet, or with another's elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frontend.ops.linalg.registry import ops_registry
+from frontend.ops.values import cast, elementwise, empty, ranked, splat
+from passes.mlir import ir
+
+
+@ops_registry.lowers("aten.full_like.default", "aten.new_full.default", "aten.fill.Scalar", dynamic=True)
+def full_like(out: ir.Type, self: ir.Value, fill_value: Any = None, value: Any = None, **_: Any) -> ir.Value:
+    return splat(ranked(out), value if fill_value is None else fill_value)
+
+
+@ops_registry.lowers("aten.empty.memory_format", "aten.empty_permuted.default", "aten.empty_strided.default", dynamic=True)
+def empty_(out: ir.Type, **_: Any) -> ir.Value:
+    return empty(ranked(out))
+
+
+@ops_registry.lowers("aten.copy.default", dynamic=True)
+def copy(out: ir.Type, self: ir.Value, src: ir.Value, **_: Any) -> ir.Value:
+    return elementwise(ranked(out), [cast(src, ranked(out).element_type)], lambda x: x)

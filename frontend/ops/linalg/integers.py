@@ -1,0 +1,90 @@
+"""Arithmetic of whole numbers: powers, divisors and shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from frontend.ops.linalg.elementwise import pointwise
+from frontend.ops.linalg.registry import ops_registry
+from frontend.ops.scalars import Scalar, is_unsigned, where
+from frontend.ops.values import ranked
+from frontend.registry import DECLINED
+from passes.mlir import ir, scf
+
+
+def _repeat(condition: Callable[..., Scalar], step: Callable[..., Sequence[Scalar]], *start: Scalar) -> list[Scalar]:
+    """`step` applied to Scalars for as long as the condition on them holds."""
+    types = [s.type for s in start]
+    op = scf.WhileOp(types, [s.value for s in start])
+    before, after = op.before.blocks.append(*types), op.after.blocks.append(*types)
+    with ir.InsertionPoint(before):
+        scf.ConditionOp(condition(*map(Scalar, before.arguments)).value, list(before.arguments))
+    with ir.InsertionPoint(after):
+        scf.YieldOp([s.value for s in step(*map(Scalar, after.arguments))])
+    return [Scalar(v) for v in op.results]
+
+
+def power(x: Scalar, n: int) -> Scalar:
+    """x to a whole power that is not negative, by squaring."""
+    if n < 2:
+        return x if n else x.like(1)
+    half = power(x, n // 2)
+    return half * half * x if n % 2 else half * half
+
+
+def _power(x: Scalar, y: Scalar) -> Scalar:
+    """The same for a power known at run time; of negative ones only those of 1 and -1 are not 0."""
+    one = x.like(1)
+    left = y if is_unsigned(y.type) else y.maximum(0)
+    result, _, _ = _repeat(
+        lambda result, base, left: left != 0,
+        lambda result, base, left: [where((left & 1) != 0, result * base, result), base * base, left >> 1],
+        one, x, left,
+    )  # fmt: skip
+    if is_unsigned(y.type):
+        return result
+    sign = where((y & 1) != 0, x, one)
+    return where(y < 0, where((x == 1) | (x == -1), sign, 0), result)
+
+
+@ops_registry.lowers("aten.pow.Tensor_Tensor", "aten.pow.Tensor_Scalar", "aten.pow.Scalar", dynamic=True)
+def pow_(out: ir.Type, self: Any, exponent: Any) -> Any:
+    if not isinstance(ranked(out).element_type, ir.IntegerType):
+        return DECLINED
+    if isinstance(exponent, ir.Value):
+        return pointwise(out, [self, exponent], _power)
+    return pointwise(out, [self], lambda x: power(x, int(exponent))) if exponent >= 0 else DECLINED
+
+
+def _gcd(x: Scalar, y: Scalar) -> Scalar:
+    greatest, _ = _repeat(lambda x, y: y != 0, lambda x, y: [y, x.do("rem", y)], x, y)
+    return greatest if is_unsigned(x.type) else where(greatest < 0, -greatest, greatest)
+
+
+def _lcm(x: Scalar, y: Scalar) -> Scalar:
+    multiple = x.do("div", _gcd(x, y)) * y
+    return multiple if is_unsigned(x.type) else where(multiple < 0, -multiple, multiple)
+
+
+def _shift(x: Scalar, y: Scalar, left: bool) -> Scalar:
+    """By a negative number, or by all bits and more, everything is shifted out: 0, or -1 to the right of a negative number."""
+    width = x.type.width
+    inside = y < width if is_unsigned(y.type) else (y >= 0) & (y < width)
+    if left:
+        return where(inside, x << where(inside, y, 0), 0)
+    if is_unsigned(x.type):
+        return where(inside, x >> where(inside, y, 0), 0)
+    return x >> where(inside, y, width - 1)
+
+
+for _names, _function in {
+    ("aten.gcd.default",): _gcd,
+    ("aten.lcm.default",): _lcm,
+    ("aten.bitwise_left_shift.Tensor", "aten.__lshift__.Tensor", "aten.__lshift__.Scalar"): lambda x, y: _shift(x, y, True),
+    ("aten.bitwise_right_shift.Tensor", "aten.__rshift__.Tensor", "aten.__rshift__.Scalar"): lambda x, y: _shift(x, y, False),
+}.items():
+
+    @ops_registry.lowers(*_names, dynamic=True)
+    def _integers(out: ir.Type, self: Any, other: Any, _function: Any = _function) -> Any:
+        return pointwise(out, [self, other], _function) if isinstance(ranked(out).element_type, ir.IntegerType) else DECLINED

@@ -1,0 +1,50 @@
+"""Products of matrices and vectors in any type, scaled and added to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frontend.ops.linalg.elementwise import pointwise
+from frontend.ops.linalg.registry import ops_registry
+from frontend.ops.scalars import Scalar, constant, wide
+from frontend.ops.values import cast, empty, generic, ranked, with_element
+from passes.mlir import ir, linalg
+
+
+def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -> ir.Value:
+    """A product as einsum writes it, summed in `out`'s type: `mk,kn->mn`."""
+    operands, result = spec.split("->")
+    letters = sorted(set(operands) - {","}, key=lambda letter: (letter not in result, letter))
+    maps = [
+        ir.AffineMap.get(len(letters), 0, [ir.AffineDimExpr.get(letters.index(letter)) for letter in letters_of])
+        for letters_of in (*operands.split(","), result)
+    ]
+    kinds = ["parallel" if letter in result else "reduction" for letter in letters]
+    start = linalg.fill(constant(out.element_type, 0), outs=[empty(out)])
+
+    def body(x: ir.Value, y: ir.Value, sum_: ir.Value) -> ir.Value:
+        return (Scalar(sum_) + Scalar(x) * Scalar(y)).value
+
+    return generic(out, [cast(v, out.element_type) for v in (x, y)], start, maps, kinds, body)
+
+
+for _name, _spec in {"mm": "mk,kn->mn", "bmm": "bmk,bkn->bmn"}.items():
+
+    @ops_registry.lowers(f"aten.{_name}.default")
+    def _product(out: ir.Type, self: ir.Value, mat2: ir.Value, _spec: str = _spec) -> ir.Value:
+        type_ = ranked(out)
+        return cast(contraction(with_element(type_, wide(type_.element_type)), _spec, self, mat2), type_.element_type)
+
+
+for _name, _spec in {"addmm": "mk,kn->mn", "addmv": "mk,k->m", "addbmm": "bmk,bkn->mn", "baddbmm": "bmk,bkn->bmn"}.items():
+
+    @ops_registry.lowers(f"aten.{_name}.default")
+    def _added(
+        out: ir.Type, self: ir.Value, beta: Any = 1, alpha: Any = 1, _spec: str = _spec, **factors: ir.Value
+    ) -> ir.Value:
+        """beta * self + alpha * product; with a beta of 0 nothing of `self` is left, NaN neither."""
+        type_ = ranked(out)
+        product = contraction(with_element(type_, wide(type_.element_type)), _spec, *factors.values())
+        if beta == 0:
+            return pointwise(out, [product], lambda p: p * alpha, product.type.element_type)
+        return pointwise(out, [self, product], lambda s, p: s * beta + p * alpha, product.type.element_type)

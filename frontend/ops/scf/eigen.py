@@ -1,0 +1,199 @@
+"""Eigenvalues: a unitary change to Hessenberg form, then shifted QR steps to a triangular matrix (Schur's form)."""
+
+from __future__ import annotations
+
+from frontend.ops.kernel import array, cell, fold, loop, reader, when, while_
+from frontend.ops.scalars import Scalar, element_type, is_complex, where
+from frontend.ops.scf.matrices import (
+    Matrix,
+    ascending,
+    complex_number,
+    conjugate,
+    each,
+    exact,
+    fill_identity,
+    load,
+    norm,
+    scratch,
+    size,
+    sqrt,
+    square,
+)
+from frontend.ops.scf.qr import apply_from_right, apply_reflection, reflect
+from frontend.ops.scf.registry import ops_registry
+from frontend.ops.values import ranked
+from passes.mlir import ir
+
+EPSILON = 2.0**-53
+
+
+class _Schur:
+    """A matrix h and the unitary z (None if nobody asks for it) of which z h zᴴ stays the matrix that was loaded."""
+
+    def __init__(self, n: int, element: ir.Type, hermitian: bool, vectors: bool) -> None:
+        self.n, self.hermitian = n, hermitian
+        self.h = scratch([n, n], element)
+        self.z = scratch([n, n], element) if vectors else None
+        self.tau, self.work = scratch([n], element), scratch([n], element)
+        self.cosines, self.sines = scratch([n], element), scratch([n], element)  # of one step's rotations
+        self.rest, self.turns, self.shift = cell("index", 0), cell("index", 0), cell(element, 0)
+
+    def run(self) -> None:
+        if self.z:
+            fill_identity(self.z, self.n, self.n)
+        self._hessenberg()
+        self._iterate()
+
+    def _hessenberg(self) -> None:
+        h, n = self.h, self.n
+        for j in loop(max(n - 2, 0)):
+            reflect(h, j + 1, j, n, self.tau, j)
+            tau = self.tau[j]
+            apply_reflection(h, j + 1, j, conjugate(tau), h, (j + 1, n), n, self.work)
+            for a in (h, self.z) if self.z else (h,):
+                apply_from_right(a, h, j + 1, j, tau, n, n)
+            for i in loop(j + 2, n):
+                h[i, j] = 0
+
+    def _iterate(self) -> None:
+        """Until the leading block that is not triangular yet, of size `rest`, is a single element."""
+        h, rest, turns = self.h, self.rest, self.turns
+        rest.value, turns.value = self.n, 0
+        for _ in while_(lambda: (rest.value > 1) & (turns.value < 30 * self.n)):
+            last = rest.value - 1
+            first = self._block(last)
+            with when(first > 0):
+                h[first, first - 1] = 0
+            with when(first == last):
+                rest.value = last
+            with when(first != last):
+                turns.value = turns.value + 1
+                self._step(first, last)
+        with when(rest.value > 1):  # it does not converge: no number is better than a wrong one
+            for i in loop(self.n):
+                h[i, i] = float("nan")
+
+    def _block(self, last: Scalar) -> Scalar:
+        """Where the block that ends at `last` begins: behind the last element of the subdiagonal that is as good as zero."""
+        h = self.h
+
+        def begins(i: Scalar, so_far: Scalar) -> Scalar:
+            around = size(h[i - 1, i - 1]) + size(h[i, i])
+            return where(size(h[i, i - 1]) <= around * EPSILON + 1e-300, i, so_far)
+
+        return fold(1, last + 1, last.like(0), begins)
+
+    def _step(self, first: Scalar, last: Scalar) -> None:
+        """h := R Q + shift on the block from `first` to `last`, with Q R = h - shift."""
+        h, n = self.h, self.n
+        shift = self._shift(last)
+        for i in loop(first, last + 1):
+            h[i, i] = h[i, i] - shift
+        for k in loop(first, last):
+            x, y = h[k, k], h[k + 1, k]
+            length = sqrt(square(x) + square(y))
+            c, s = where(length > 0, x / length, 1), where(length > 0, y / length, 0)
+            self.cosines[k], self.sines[k] = c, s
+            for j in loop(k, n):
+                above, below = h[k, j], h[k + 1, j]
+                h[k, j] = conjugate(c) * above + conjugate(s) * below
+                h[k + 1, j] = c * below - s * above
+        for i in loop(last + 1):
+            self._rotate_row(h, i, first.maximum(i.maximum(1) - 1), last)
+        if self.z:
+            for i in loop(n):
+                self._rotate_row(self.z, i, first, last)
+        for i in loop(first, last + 1):
+            h[i, i] = h[i, i] + shift
+
+    def _rotate_row(self, a: Matrix, i: Scalar, first: Scalar, last: Scalar) -> None:
+        for k in loop(first, last):
+            c, s, left, right = self.cosines[k], self.sines[k], a[i, k], a[i, k + 1]
+            a[i, k] = c * left + s * right
+            a[i, k + 1] = conjugate(c) * right - conjugate(s) * left
+
+    def _shift(self, last: Scalar) -> Scalar:
+        """The eigenvalue of the last two rows and columns that is nearer to the last element; another one now and then."""
+        h = self.h
+        a, b, c, d = h[last - 1, last - 1], h[last - 1, last], h[last, last - 1], h[last, last]
+        product = a.like(square(c)) if self.hermitian else b * c
+        half = (a - d) / 2
+        root = sqrt(half * half + product)
+        far = where((half * conjugate(root)).real >= 0, half + root, half - root)
+        near = where(far != 0, d - product / far, d)
+        return where(self.turns.value % 11 == 10, d + size(c), near)
+
+
+@ops_registry.lowers("aten._linalg_eigh.default")
+def eigh(out: tuple[ir.Type, ir.Type], A: ir.Value, UPLO: str = "L", compute_v: bool = True) -> list[ir.Value]:
+    element = exact(ranked(A).element_type)
+    *batch, n, _ = ranked(A).shape
+    schur = _Schur(n, element, hermitian=True, vectors=compute_v)
+    values = array([*batch, n], ranked(out[0]).element_type, float("nan"))
+    vectors = array(ranked(out[1]).shape, ranked(out[1]).element_type, float("nan"))
+    for a, values_, vectors_ in each(batch, reader(A), values, vectors):
+        scale = load(schur.h, lambda i, j: _hermitian(a, i, j, UPLO == "U").to(element), n, n)
+        schur.run()
+        for i in loop(n):
+            place = ascending(lambda j: schur.h[j, j].real, i, n)
+            values_[place] = schur.h[i, i].real * scale
+            if schur.z:
+                for row in loop(n):
+                    vectors_[row, place] = schur.z[row, i]
+    return [values.tensor(), vectors.tensor()]
+
+
+def _hermitian(a: Matrix, i: Scalar, j: Scalar, upper: bool) -> Scalar:
+    """An element of the matrix of which one triangle is read."""
+    given = (i <= j) if upper else (i >= j)
+    x = a[where(given, i, j), where(given, j, i)]
+    if not is_complex(x.type):
+        return x
+    return complex_number(x.real, where(i == j, 0, where(given, x.imag, -x.imag)))
+
+
+@ops_registry.lowers("aten.linalg_eig.default")
+def eig(out: tuple[ir.Type, ir.Type], self: ir.Value) -> list[ir.Value]:
+    """Eigenvectors have length 1 and their largest element is real; a real matrix's real eigenvalues are so in every bit."""
+    *batch, n, _ = ranked(self).shape
+    element = element_type("c128")
+    schur = _Schur(n, element, hermitian=False, vectors=True)
+    z = schur.z
+    assert z is not None
+    x, v = scratch([n], element), scratch([n], element)
+    tiny = 0 if is_complex(ranked(self).element_type) else 4 * n * EPSILON
+    values, vectors = (array(ranked(t).shape, ranked(t).element_type) for t in out)
+    for a, values_, vectors_ in each(batch, reader(self), values, vectors):
+        scale = load(schur.h, lambda i, j: a[i, j].to(element), n, n)
+        schur.run()
+        for k in loop(n):
+            value = schur.h[k, k]
+            real = size(value.imag) <= tiny
+            values_[k] = _real_if(real, value) * scale
+            _eigenvector(schur, k, x)
+            for i in loop(n):
+                v[i] = fold(0, k + 1, x.zero(), lambda j, sum_: sum_ + z[i, j] * x[j])
+            largest = fold(1, n, k.like(0), lambda i, at: where(square(v[i]) > square(v[at]), i, at))
+            turn = conjugate(v[largest]) / sqrt(square(v[largest]))
+            length = norm(0, n, lambda i: v[i], element)
+            for i in loop(n):
+                vectors_[i, k] = _real_if(real, v[i] * turn / length)
+    return [values.tensor(), vectors.tensor()]
+
+
+def _real_if(condition: Scalar, x: Scalar) -> Scalar:
+    return complex_number(x.real, where(condition, 0, x.imag))
+
+
+def _eigenvector(schur: _Schur, k: Scalar, x: Matrix) -> None:
+    """The first k + 1 elements of x: the triangular matrix's eigenvector for its diagonal element k."""
+    h = schur.h
+    x[k] = 1
+    for turn in loop(k):
+        i = k - 1 - turn
+        gap = h[i, i] - h[k, k]
+        gap = where(size(gap) > EPSILON, gap, EPSILON)
+        x[i] = -fold(i + 1, k + 1, x.zero(), lambda j, sum_: sum_ + h[i, j] * x[j]) / gap
+        with when(size(x[i]) > 1e100):
+            for j in loop(i, k + 1):
+                x[j] = x[j] * 1e-100
