@@ -42,7 +42,7 @@ for _name, _op in {
     "tan": math.tan, "tanh": math.tanh, "trunc": math.trunc,
 }.items():  # fmt: skip
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
         if is_complex(ranked(self).element_type):
@@ -57,7 +57,7 @@ _ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}
 
 for _name, _op in {"pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.powf, "atan2.default": math.atan2}.items():
 
-    @ops_registry.lowers(f"aten.{_name}")
+    @ops_registry.lowers(f"aten.{_name}", dynamic=True)
     def _binary(out: ir.Type, self: ir.Value, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
         type_ = ranked(out)
         if not is_float(type_.element_type):
