@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, products
+from frontend.capture import fft, indexing, matrices, networks, products
 
 aten = torch.ops.aten
 
@@ -32,6 +32,7 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     fft.TABLE,
     indexing.TABLE,
     matrices.TABLE,
+    networks.TABLE,
     products.TABLE,
 )
 
