@@ -37,7 +37,7 @@ def test_element_types(dtype: torch.dtype) -> None:
     agree(lambda a, b: linalg.solve_triangular(a, b, upper=True), positive(2, 5, 5, dtype=dtype), b)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (7, 3), (2, 2, 4, 4), (0, 3), (3, 0), (0, 2, 2), (0, 0)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (2, 2, 4, 3), (0, 3), (3, 0), (0, 2, 2)])
 def test_shapes(shape: tuple[int, ...]) -> None:
     agree(lambda a: (*linalg.lu_factor_ex(a), *linalg.lu(a)), matrix(*shape))
     agree(lambda a: (*linalg.qr(a), *linalg.qr(a, mode="complete"), linalg.qr(a, mode="r").R), matrix(*shape))
