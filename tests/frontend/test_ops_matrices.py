@@ -81,3 +81,7 @@ def test_a_vector_is_solved_for() -> None:
 def test_a_column_that_is_zero_already_is_not_reflected() -> None:
     agree(torch.geqrf, torch.tensor([[-2.0, 1], [0, 0], [0, 0]]))
     agree(torch.geqrf, torch.tensor([[1e200, 1], [1e200, 3]], dtype=torch.float64))
+
+
+def test_positions_of_a_large_identity_are_counted_in_16_bits() -> None:
+    check(lambda x: torch.eye(300, dtype=x.dtype) - x, matrix(300, 1))
