@@ -31,8 +31,13 @@ def to_copy(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
     return cast(self, ranked(out).element_type)
 
 
-@ops_registry.lowers("aten.arange.start_step", dynamic=True)
-def arange(out: ir.Type, start: Any, end: Any, step: Any = 1, **_: Any) -> ir.Value:
+@ops_registry.lowers("prims.convert_element_type.default", dynamic=True)
+def convert_element_type(out: ir.Type, a: ir.Value, dtype: str) -> ir.Value:
+    return cast(a, ranked(out).element_type)
+
+
+@ops_registry.lowers("aten.arange.start_step", "prims.iota.default", dynamic=True)
+def arange(out: ir.Type, start: Any, step: Any = 1, **_: Any) -> ir.Value:
     element = ranked(out).element_type
     wide = element if is_float(element) else element_type("i64")
 
