@@ -7,7 +7,7 @@ from typing import Any
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar, constant, wide
-from frontend.ops.values import cast, empty, generic, ranked, with_element
+from frontend.ops.values import cast, empty, generic, ranked, size, with_element
 from passes.mlir import ir, linalg
 
 
@@ -20,7 +20,13 @@ def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -
         for letters_of in (*operands.split(","), result)
     ]
     kinds = ["parallel" if letter in result else "reduction" for letter in letters]
-    start = linalg.fill(constant(out.element_type, 0), outs=[empty(out)])
+    known = {
+        result.index(letter): size(value, axis)
+        for value, letters_of in zip((x, y), operands.split(","), strict=True)
+        for axis, letter in enumerate(letters_of)
+        if letter in result
+    }
+    start = linalg.fill(constant(out.element_type, 0), outs=[empty(out, known)])
 
     def body(x: ir.Value, y: ir.Value, sum_: ir.Value) -> ir.Value:
         return (Scalar(sum_) + Scalar(x) * Scalar(y)).value
@@ -30,7 +36,7 @@ def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -
 
 for _name, _spec in {"mm": "mk,kn->mn", "bmm": "bmk,bkn->bmn"}.items():
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _product(out: ir.Type, self: ir.Value, mat2: ir.Value, _spec: str = _spec) -> ir.Value:
         type_ = ranked(out)
         return cast(contraction(with_element(type_, wide(type_.element_type)), _spec, self, mat2), type_.element_type)
@@ -38,7 +44,7 @@ for _name, _spec in {"mm": "mk,kn->mn", "bmm": "bmk,bkn->bmn"}.items():
 
 for _name, _spec in {"addmm": "mk,kn->mn", "addmv": "mk,k->m", "addbmm": "bmk,bkn->mn", "baddbmm": "bmk,bkn->bmn"}.items():
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _added(
         out: ir.Type, self: ir.Value, beta: Any = 1, alpha: Any = 1, _spec: str = _spec, **factors: ir.Value
     ) -> ir.Value:

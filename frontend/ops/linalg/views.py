@@ -63,6 +63,17 @@ def select(out: ir.Type, self: ir.Value, dim: int, index: Any) -> ir.Value:
     return tensor.extract_slice(out, self, *_window(self, axis, wrapped(index, size(self, axis)), 1))
 
 
+@ops_registry.lowers("aten.split_with_sizes.default", dynamic=True)
+def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[Size], dim: int = 0) -> list[ir.Value]:
+    parts: list[ir.Value] = []
+    start: Index = 0
+    for type_, given in zip([out] if isinstance(out, ir.Type) else out, split_sizes, strict=True):
+        count = given if isinstance(given, int) else Scalar(given)
+        parts.append(tensor.extract_slice(type_, self, *_window(self, dim % ranked(self).rank, start, count)))
+        start = start + count
+    return parts
+
+
 @ops_registry.lowers("aten.slice_scatter.default", dynamic=True)
 def slice_scatter(
     out: ir.Type, self: ir.Value, src: ir.Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
