@@ -42,7 +42,7 @@ for _name, _op in {
     "tan": math.tan, "tanh": math.tanh, "trunc": math.trunc,
 }.items():  # fmt: skip
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
         if is_complex(ranked(self).element_type):
@@ -58,7 +58,7 @@ _ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}
 for _name, _op in {"pow": math.powf, "atan2": math.atan2}.items():
     _overloads = ("Tensor_Tensor", "Tensor_Scalar", "Scalar") if _name == "pow" else ("default",)
 
-    @ops_registry.lowers(*(f"aten.{_name}.{overload}" for overload in _overloads))
+    @ops_registry.lowers(*(f"aten.{_name}.{overload}" for overload in _overloads), dynamic=True)
     def _binary(out: ir.Type, self: Any, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
         element = ranked(out).element_type
         if not is_float(element):
