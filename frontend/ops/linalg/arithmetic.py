@@ -88,6 +88,8 @@ def magnitude(x: Scalar) -> Scalar:
 
 
 def _is_inf(x: Scalar) -> Scalar:
+    if is_complex(x.type):
+        return _is_inf(x.real) | _is_inf(x.imag)
     return magnitude(x) == numbers.inf if is_float(x.type) else _is_nan(x)
 
 
@@ -108,7 +110,9 @@ for _name, _of_one in _UNARY.items():
     @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _unary(out: ir.Type, self: ir.Value, _function: Any = _of_one) -> Any:
         given, result = ranked(self).element_type, ranked(out).element_type
-        return DECLINED if is_complex(given) else pointwise(out, [self], _function, result if is_float(result) else given)
+        if is_complex(given) and _function not in (_is_inf, _is_nan):
+            return DECLINED
+        return pointwise(out, [self], _function, result if is_float(result) else given)
 
 
 @ops_registry.lowers("aten.clamp.default", "aten.clamp.Tensor", dynamic=True)
