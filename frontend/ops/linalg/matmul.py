@@ -14,18 +14,15 @@ from passes.mlir import ir, linalg
 def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -> ir.Value:
     """A product as einsum writes it, summed in `out`'s type: `mk,kn->mn`."""
     operands, result = spec.split("->")
-    letters = sorted(set(operands) - {","}, key=lambda letter: (letter not in result, letter))
+    terms = operands.split(",")
+    letters = sorted({*"".join(terms)}, key=lambda letter: (letter not in result, letter))
     maps = [
-        ir.AffineMap.get(len(letters), 0, [ir.AffineDimExpr.get(letters.index(letter)) for letter in letters_of])
-        for letters_of in (*operands.split(","), result)
+        ir.AffineMap.get(len(letters), 0, [ir.AffineDimExpr.get(letters.index(letter)) for letter in term])
+        for term in (*terms, result)
     ]
     kinds = ["parallel" if letter in result else "reduction" for letter in letters]
-    known = {
-        result.index(letter): size(value, axis)
-        for value, letters_of in zip((x, y), operands.split(","), strict=True)
-        for axis, letter in enumerate(letters_of)
-        if letter in result
-    }
+    sizes = {letter: size(v, axis) for v, term in zip((x, y), terms, strict=True) for axis, letter in enumerate(term)}
+    known = {axis: sizes[letter] for axis, letter in enumerate(result)}
     start = linalg.fill(constant(out.element_type, 0), outs=[empty(out, known)])
 
     def body(x: ir.Value, y: ir.Value, sum_: ir.Value) -> ir.Value:
