@@ -55,14 +55,16 @@ for _name, _op in {
 
 _ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}
 
-for _name, _op in {"pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.powf, "atan2.default": math.atan2}.items():
+for _name, _op in {
+    "pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.powf, "pow.Scalar": math.powf, "atan2.default": math.atan2,
+}.items():  # fmt: skip
 
     @ops_registry.lowers(f"aten.{_name}", dynamic=True)
-    def _binary(out: ir.Type, self: ir.Value, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
+    def _binary(out: ir.Type, self: Any, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
         type_ = ranked(out)
         if not is_float(type_.element_type):
             return DECLINED
-        if exponent in _ROOTS:
+        if exponent in _ROOTS and type_.element_type != ir.F16Type.get():  # as PyTorch does, but not in f16
             return elementwise(type_, [cast(self, type_.element_type)], _ROOTS[exponent])
         second = exponent if other is None else other
         return elementwise(type_, [operand(v, type_.element_type, type_.rank) for v in (self, second)], _op)
