@@ -142,6 +142,16 @@ def test_strides_are_those_of_memory() -> None:
         check(lambda x: x[:, 1:].as_strided((2, 2), (1, 1)), x)
 
 
+def test_a_number_in_a_tensor_as_index() -> None:
+    def at(x: Tensor, i: Tensor) -> tuple[Tensor, ...]:
+        return x[i] * 2, x[:, i], x + i.item()
+
+    x = torch.randn(3, 4)
+    run = DynamoCompiler().compile(at, x, tensor(1))
+    for i in (tensor(2), tensor(-1), tensor(0)):
+        torch.testing.assert_close(run(x, i), at(x, i))
+
+
 def test_bags() -> None:
     table, i, starts = torch.randn(6, 3), tensor([0, 2, 2, 5, 1]), tensor([0, 2, 2])
     for mode in range(3):
