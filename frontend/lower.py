@@ -96,7 +96,7 @@ def _declare_callees(graph: Graph) -> None:
 
 
 class _Symbols(dict[str, Scalar]):
-    """The graph's symbols as values, each made when it is first asked for: a dimension of what has it, or a number in a tensor."""
+    """The graph's symbols as values, each made when it is first asked for: a dimension, or a number in a tensor."""
 
     def __init__(self, graph: Graph, values: dict[Ref, ir.Value]) -> None:
         super().__init__()

@@ -149,3 +149,9 @@ def when(condition: Scalar) -> Iterator[None]:
     with ir.InsertionPoint(op.then_block):
         yield
         scf.YieldOp([])
+
+
+def lines(shape: Sequence[Index], dim: int) -> Iterator[Callable[[Index], tuple[Index, ...]]]:
+    """Every line of a tensor along `dim`: a function from the place on the line to the position in the tensor."""
+    for outer in positions([*shape[:dim], *shape[dim + 1 :]]):
+        yield lambda k, outer=outer: (*outer[:dim], k, *outer[dim:])  # type: ignore[misc]

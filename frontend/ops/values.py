@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, number, recast, signless
+from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, recast, signless
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
@@ -80,12 +80,8 @@ def is_tensor(value: Any) -> bool:
 
 
 def splat(type_: ir.RankedTensorType, value: Any) -> ir.Value:
-    """A tensor with one number, or a size, everywhere."""
-    element = type_.element_type
-    if isinstance(value, ir.Value) or is_complex(element) or not type_.has_static_shape:
-        return linalg.fill(scalar(element, value), outs=[empty(type_)])
-    plain = with_element(type_, signless(element))
-    return recast(tosa.const(ir.DenseElementsAttr.get_splat(plain, number(plain.element_type, value))), type_)
+    """A tensor with one number everywhere; not as a constant, for TOSA folds x * 0 to 0 even if x may be NaN."""
+    return linalg.fill(scalar(type_.element_type, value), outs=[empty(type_)])
 
 
 def shape_value(sizes: Sequence[int]) -> ir.Value:

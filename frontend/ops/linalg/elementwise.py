@@ -17,7 +17,7 @@ from frontend.ops.scalars import (
     is_float,
     wide,
 )
-from frontend.ops.values import cast, elementwise, is_tensor, ranked, scalar
+from frontend.ops.values import cast, elementwise, is_tensor, operand, ranked, scalar
 from passes.mlir import ir, linalg
 
 
@@ -31,8 +31,13 @@ def to_copy(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
     return cast(self, ranked(out).element_type)
 
 
-@ops_registry.lowers("aten.arange.start_step", dynamic=True)
-def arange(out: ir.Type, start: Any, end: Any, step: Any = 1, **_: Any) -> ir.Value:
+@ops_registry.lowers("prims.convert_element_type.default", dynamic=True)
+def convert_element_type(out: ir.Type, a: ir.Value, dtype: str) -> ir.Value:
+    return cast(a, ranked(out).element_type)
+
+
+@ops_registry.lowers("aten.arange.start_step", "prims.iota.default", dynamic=True)
+def arange(out: ir.Type, start: Any, step: Any = 1, **_: Any) -> ir.Value:
     element = ranked(out).element_type
     wide = element if is_float(element) else element_type("i64")
 
@@ -108,6 +113,8 @@ for _name in ("add", "sub", "mul", "div"):
 
     @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def arithmetic(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _name: str = _name) -> ir.Value:
+        if _name in ("add", "sub"):  # numbers are rounded to the element type first, factors and divisors are not
+            self, other = (operand(v, ranked(out).element_type, 0) for v in (self, other))
         return pointwise(out, [self, other], lambda x, y: x.do(_name, y if alpha == 1 else y * alpha))
 
 
