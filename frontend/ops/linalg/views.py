@@ -10,7 +10,21 @@ from frontend.ops.indices import at_least_1d, clamped, wrapped
 from frontend.ops.kernel import Index, index, reader
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar
-from frontend.ops.values import cast, elementwise, empty, generic, lengths, loop_indices, mixed, ranked, reshape, size, sizes_of
+from frontend.ops.values import (
+    Size,
+    cast,
+    elementwise,
+    empty,
+    generic,
+    lengths,
+    loop_indices,
+    mixed,
+    ranked,
+    reshape,
+    size,
+    sizes_of,
+    with_shape,
+)
 from passes.mlir import ir, tensor
 
 
@@ -136,12 +150,13 @@ def unfold(out: ir.Type, self: ir.Value, dimension: int, size: int, step: int) -
     return _moved(out, self, lambda at: [*at[:axis], at[axis] * step + at[-1], *at[axis + 1 : -1]])
 
 
-@ops_registry.lowers("aten.repeat.default")
-def repeat(out: ir.Type, self: ir.Value, repeats: Sequence[int]) -> ir.Value:
+@ops_registry.lowers("aten.repeat.default", dynamic=True)
+def repeat(out: ir.Type, self: ir.Value, repeats: Sequence[Size]) -> ir.Value:
     """A dimension for the copies before each dimension, that both become one."""
     type_ = ranked(out)
-    shape = [1] * (len(repeats) - ranked(self).rank) + list(ranked(self).shape)
-    once = [n for length in shape for n in (1, length)]
-    often = [n for pair in zip(repeats, shape, strict=True) for n in pair]
-    copies = elementwise(ir.RankedTensorType.get(often, type_.element_type), [reshape(self, once)], lambda x: x)
-    return reshape(copies, type_.shape)
+    shape = [1] * (len(repeats) - ranked(self).rank) + [size(self, axis) for axis in range(ranked(self).rank)]
+    once = reshape(self, [n for count in shape for n in (1, count)])
+    often = with_shape(type_, mixed([n for pair in zip(repeats, shape, strict=True) for n in pair])[1])
+    known = {2 * axis: count for axis, count in enumerate(repeats)} | {2 * axis + 1: n for axis, n in enumerate(shape)}
+    copies = elementwise(often, [once], lambda x: x, empty(often, known))
+    return reshape(copies, sizes_of(type_))

@@ -1,21 +1,12 @@
-"""The lines of a tensor along one of its dimensions, as they are or sorted."""
+"""The lines of a tensor along one of its dimensions, sorted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from frontend.ops.control import iterate
-from frontend.ops.kernel import Array, Index, Reader, array, fold, index, loop, positions
+from frontend.ops.kernel import Array, Index, Line, Reader, array, fold, index, lines, loop
 from frontend.ops.scalars import Scalar, is_float, where
-
-Line = Callable[[Index], tuple[Index, ...]]  # the place of a line's element
-
-
-def lines(shape: Sequence[Index], dim: int) -> Iterator[Line]:
-    """A loop over the lines along `dim` of what has this shape: `x[line(i)]` is one's element i."""
-    dim %= len(shape)
-    for at in positions([*shape[:dim], *shape[dim + 1 :]]):
-        yield lambda i, at=at: (*at[:dim], i, *at[dim:])  # type: ignore[misc]
 
 
 def unknown(x: Scalar) -> Scalar:
