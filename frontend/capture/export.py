@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 import warnings
 from collections.abc import Callable
@@ -37,7 +38,14 @@ class _Function(nn.Module):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self.function = function
-        self.forward = function  # export reads the signature
+        try:
+            inspect.signature(function)
+            self.forward = function  # export reads the signature
+        except ValueError:  # some builtins tell none
+            self.forward = self._call
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
 
 
 def by_export(
