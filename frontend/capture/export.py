@@ -38,11 +38,14 @@ class _Function(nn.Module):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self.function = function
-        self.forward = function  # export reads the signature
         try:
             inspect.signature(function)
-        except ValueError:  # a builtin, which tells none
-            self.forward = lambda *args, **kwargs: function(*args, **kwargs)  # noqa: PLW0108
+            self.forward = function  # export reads the signature
+        except ValueError:  # some builtins tell none
+            self.forward = self._call
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
 
 
 def by_export(
