@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
-from frontend import parameters
+from frontend import DynamoCompiler, parameters
 from frontend.capture import by_export
 from frontend.graph import Graph
 from frontend.lower import lower
@@ -46,12 +47,8 @@ def array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().contiguous().clone().numpy()
 
 
-lowered: set[str] = set()  # every operator that a test of this session has run
-
-
 def run_graph(graph: Graph, tensors: list[torch.Tensor], expected: list[torch.Tensor]) -> list[torch.Tensor]:
     """The graph's results on the tensors of its parameters and inputs; memory starts as a value that no test expects."""
-    lowered.update(node.op for node in graph.nodes)
     results = [np.full(tuple(t.shape), 113, array(t).dtype) for t in expected]
     run_module(lower(graph), graph.name, [array(t) for t in tensors], results)
     return [torch.from_numpy(result) for result in results]
@@ -75,3 +72,10 @@ def check(
     for a, e in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, e.contiguous(), rtol=rtol, atol=atol, equal_nan=True)
     return graph
+
+
+def same(function: Callable[..., Any], *tensors: torch.Tensor, rtol: float | None = None, atol: float | None = None) -> None:
+    """`function` compiled and called must equal `function` run by PyTorch, whatever it takes and returns."""
+    actual, expected = DynamoCompiler().compile(function, *tensors)(*tensors), function(*tensors)
+    for a, e in zip(pytree.tree_leaves(actual), pytree.tree_leaves(expected), strict=True):
+        torch.testing.assert_close(a, e, rtol=rtol, atol=atol, equal_nan=True, check_stride=False)

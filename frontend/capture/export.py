@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 import warnings
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 from torch.fx.proxy import TracerBase
 from torch.utils import _pytree as pytree
 
+from frontend.capture import untraceable
 from frontend.capture.functional import functional
 from frontend.capture.fx_graph import CaptureError
 from frontend.capture.program import Convention, bind
@@ -37,6 +39,10 @@ class _Function(nn.Module):
         super().__init__()
         self.function = function
         self.forward = function  # export reads the signature
+        try:
+            inspect.signature(function)
+        except ValueError:  # a builtin, which tells none
+            self.forward = lambda *args, **kwargs: function(*args, **kwargs)  # noqa: PLW0108
 
 
 def by_export(
@@ -86,7 +92,8 @@ def _export(
     with torch.no_grad(), warnings.catch_warnings(), patch.object(TracerBase, "_filter_traceback_frames", _program_frames):
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")  # torch's own copying
         try:
-            return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False)
+            with untraceable.WithoutValues():
+                return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False)
         except (torch._dynamo.exc.TorchDynamoException, torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode) as e:
             raise CaptureError(f"torch.export cannot make one graph of {type(module).__name__}: {str(e).strip()}") from e
 
@@ -94,7 +101,8 @@ def _export(
 def _program_frames(_: TracerBase, frames: traceback.StackSummary) -> traceback.StackSummary:
     """The lines between our call of torch.export and an operator; torch itself keeps only functions called `forward`."""
     ours = [i for i, frame in enumerate(frames) if frame.filename == __file__ and frame.name == _export.__name__]
-    return traceback.StackSummary.from_list(frames[ours[-1] + 1 :] if ours else frames)
+    program = frames[ours[-1] + 1 :] if ours else frames
+    return traceback.StackSummary.from_list([frame for frame in program if frame.filename != untraceable.__file__])
 
 
 def as_forward_takes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from frontend.graph import Dim, Graph, Input, Node, Parameter, Ref, Source, Tens
 
 DTYPES = {
     torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int64: "i64",
-    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.uint8: "u8", torch.bool: "i1",
+    torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.bool: "i1",
+    torch.uint64: "u64", torch.uint32: "u32", torch.uint16: "u16", torch.uint8: "u8",
     torch.complex128: "c128", torch.complex64: "c64", torch.complex32: "c32",
 }  # fmt: skip
 
@@ -136,6 +138,11 @@ _FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
 _TORCH = Path(torch.__file__).parent
 
 
+@cache
+def _of_torch(file: str) -> bool:
+    return Path(file).is_relative_to(_TORCH)
+
+
 def _source(node: fx.Node) -> Source | None:
     """The innermost line outside torch, or where there is none (in an nn.Sequential, say) the innermost of all.
 
@@ -144,7 +151,7 @@ def _source(node: fx.Node) -> Source | None:
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
     if not frames:
         return None
-    file, line, function = ([f for f in frames if not Path(f[0]).is_relative_to(_TORCH)] or frames)[-1]
+    file, line, function = ([f for f in frames if not _of_torch(f[0])] or frames)[-1]
     for base in (_TORCH.parent, Path.cwd()):
         if Path(file).is_relative_to(base):
             file = os.path.relpath(file, base)

@@ -30,7 +30,7 @@ def _within(at: Any, length: Size, beyond: int) -> Any:
     if isinstance(at, int) and at == 0:
         return 0
     place, end = Scalar(index(at)), Scalar(index(length))
-    return where(place < 0, place + end, place).minimum(end - beyond).maximum(0).value
+    return where(place < 0, place + end, place).minimum(end - beyond).maximum(0)
 
 
 def at_least_1d(value: ir.Value) -> ir.Value:

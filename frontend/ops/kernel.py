@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from frontend.ops.scalars import Scalar, constant, element_type, recast, signless
-from frontend.ops.values import size
+from frontend.ops.values import Length, lengths
 from passes.mlir import bufferization, ir, linalg, memref, scf, tensor
 
-Index = int | Scalar
+Index = Length
 
 
 def index(value: Any) -> ir.Value:
@@ -90,14 +90,9 @@ def array(shape: Sequence[Index], element: ir.Type | str, start: Any = None) -> 
     return Array(memory, element)
 
 
-def sizes(value: ir.Value) -> list[Index]:
-    """The shape of a tensor, for `array` and `positions`."""
-    return [Scalar(s) if isinstance(s, ir.Value) else s for s in (size(value, axis) for axis in range(Reader(value).type.rank))]
-
-
 def copy_of(value: ir.Value) -> Array:
     """New memory that begins as a copy of a tensor."""
-    from_, shape = Reader(value), sizes(value)
+    from_, shape = Reader(value), lengths(value)
     made = array(shape, from_.type.element_type)
     for at in positions(shape):
         made[at] = from_[at]
@@ -154,3 +149,9 @@ def when(condition: Scalar) -> Iterator[None]:
     with ir.InsertionPoint(op.then_block):
         yield
         scf.YieldOp([])
+
+
+def lines(shape: Sequence[Index], dim: int) -> Iterator[Callable[[Index], tuple[Index, ...]]]:
+    """Every line of a tensor along `dim`: a function from the place on the line to the position in the tensor."""
+    for outer in positions([*shape[:dim], *shape[dim + 1 :]]):
+        yield lambda k, outer=outer: (*outer[:dim], k, *outer[dim:])  # type: ignore[misc]

@@ -53,6 +53,14 @@ def wide(element: ir.Type) -> ir.Type:
     return ir.F32Type.get() if is_float(element) and element.width == 16 else element
 
 
+def limits(element: ir.Type) -> tuple[Any, Any]:
+    """The least and the greatest number of a real type."""
+    if is_float(element):
+        return float("-inf"), float("inf")
+    signed = not is_unsigned(element) and not is_bool(element)
+    return (-(1 << element.width - 1), (1 << element.width - 1) - 1) if signed else (0, (1 << element.width) - 1)
+
+
 def signless(element: ir.Type) -> ir.Type:
     return ir.IntegerType.get_signless(element.width) if is_unsigned(element) else element
 

@@ -9,10 +9,11 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, number, recast, signless
+from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, recast, signless
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
+Length: TypeAlias = int | Scalar  # the same, to compute with
 
 
 def tensor_type(type_: TensorType) -> ir.RankedTensorType:
@@ -54,18 +55,33 @@ def size(value: ir.Value, axis: int) -> Size:
     return size_value(value, axis) if type_.is_dynamic_dim(axis % type_.rank) else type_.shape[axis]
 
 
+def lengths(value: ir.Value) -> list[Length]:
+    """All dimensions of a tensor, to compute with."""
+    return [length(size(value, axis)) for axis in range(ranked(value).rank)]
+
+
+def length(size: Size) -> Length:
+    return Scalar(size) if isinstance(size, ir.Value) else size
+
+
 def size_value(value: ir.Value, axis: int) -> ir.Value:
     """A dimension of a tensor, as a value of index type."""
     return tensor.dim(value, constant(ir.IndexType.get(), axis % ranked(value).rank))
 
 
+def scalar(element: ir.Type, value: Any) -> ir.Value:
+    """A Python number, or a size that stands for one, as a scalar."""
+    return convert(value, element) if isinstance(value, ir.Value) else constant(element, value)
+
+
+def is_tensor(value: Any) -> bool:
+    """Numbers are not, nor sizes that stand for one."""
+    return isinstance(value, ir.Value) and isinstance(value.type, ir.RankedTensorType)
+
+
 def splat(type_: ir.RankedTensorType, value: Any) -> ir.Value:
-    """A tensor with one number everywhere."""
-    element = type_.element_type
-    if is_complex(element) or not type_.has_static_shape:
-        return linalg.fill(constant(element, value), outs=[empty(type_)])
-    plain = with_element(type_, signless(element))
-    return recast(tosa.const(ir.DenseElementsAttr.get_splat(plain, number(plain.element_type, value))), type_)
+    """A tensor with one number everywhere; not as a constant, for TOSA folds x * 0 to 0 even if x may be NaN."""
+    return linalg.fill(scalar(type_.element_type, value), outs=[empty(type_)])
 
 
 def shape_value(sizes: Sequence[int]) -> ir.Value:
@@ -109,32 +125,39 @@ def _refolded(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
     return tensor.collapse_shape(with_shape(type_, []), value, [])
 
 
-def mixed(sizes: Sequence[Size]) -> tuple[list[ir.Value], list[int]]:
+def mixed(sizes: Sequence[Size | Length]) -> tuple[list[ir.Value], list[int]]:
     """Sizes as MLIR's operators want them: those that are values, and all of them with a mark in their place."""
-    values = [s for s in sizes if isinstance(s, ir.Value)]
+    values = [s.value if isinstance(s, Scalar) else s for s in sizes if not isinstance(s, int)]
     return values, [s if isinstance(s, int) else ir.ShapedType.get_dynamic_size() for s in sizes]
 
 
-def padded(value: ir.Value, low: Sequence[int], high: Sequence[int], fill: Any = 0) -> ir.Value:
+def padded(value: ir.Value, low: Sequence[Length], high: Sequence[Length], fill: Any = 0) -> ir.Value:
     """A tensor with so many elements `fill` before and behind each dimension; negative numbers cut elements off."""
-    type_ = ranked(value)
-    starts = [max(-n, 0) for n in low]
-    kept = [size - start - max(-n, 0) for size, start, n in zip(type_.shape, starts, high, strict=True)]
-    low, high = ([max(n, 0) for n in numbers] for numbers in (low, high))
-    if kept != list(type_.shape):
-        value = tensor.ExtractSliceOp(with_shape(type_, kept), value, [], [], [], starts, kept, [1] * type_.rank).result
-    if not any([*low, *high]):
+    type_, kept = ranked(value), lengths(value)
+    if not all(isinstance(n, int) and n >= 0 for n in (*low, *high)):
+        starts = [_positive(-n) for n in low]
+        kept = [n - start - _positive(-behind) for n, start, behind in zip(kept, starts, high, strict=True)]
+        (offsets, known_offsets), (sizes, known_sizes), ones = mixed(starts), mixed(kept), [1] * type_.rank
+        part = with_shape(type_, known_sizes)
+        value = tensor.extract_slice(part, value, offsets, sizes, [], known_offsets, known_sizes, ones)
+        low, high = ([_positive(n) for n in numbers] for numbers in (low, high))
+    if not any(isinstance(n, Scalar) or n for n in (*low, *high)):
         return value
-    shape = [size + before + behind for size, before, behind in zip(kept, low, high, strict=True)]
-    op = tensor.PadOp(with_shape(type_, shape), value, [], [], low, high)
+    (before, known_before), (behind, known_behind) = mixed(low), mixed(high)
+    shape = [first + n + last for first, n, last in zip(low, kept, high, strict=True)]
+    op = tensor.PadOp(with_shape(type_, mixed(shape)[1]), value, before, behind, known_before, known_behind)
     with ir.InsertionPoint(op.regions[0].blocks.append(*[ir.IndexType.get()] * type_.rank)):
-        tensor.YieldOp(constant(type_.element_type, fill))
+        tensor.YieldOp(scalar(type_.element_type, fill))
     return op.result
+
+
+def _positive(length: Length) -> Length:
+    return max(length, 0) if isinstance(length, int) else length.maximum(0)
 
 
 def operand(value: Any, element: ir.Type, rank: int) -> ir.Value:
     """A tensor or a number as a tensor of `element` and `rank`, as TOSA's elementwise operators want it."""
-    if not isinstance(value, ir.Value):
+    if not is_tensor(value):
         return splat(ir.RankedTensorType.get([1] * rank, element), value)
     sizes = [size(value, axis) for axis in range(ranked(value).rank)]
     return reshape(cast(value, element), [1] * (rank - len(sizes)) + sizes)

@@ -76,11 +76,19 @@ def _eigh(values: torch.Tensor, vectors: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _eig(values: torch.Tensor, vectors: torch.Tensor) -> list[torch.Tensor]:
-    order = torch.view_as_real(values).select(-1, 0).argsort(-1)
-    return [
-        values.gather(-1, order).to(torch.complex64),
-        ((vectors * values.unsqueeze(-2)) @ torch.linalg.pinv(vectors)).to(torch.complex64),
-    ]
+    product = (vectors * values.unsqueeze(-2)) @ torch.linalg.pinv(vectors)
+    return [*_eigvals(values), product.to(torch.complex64)]
+
+
+def _eigvals(values: torch.Tensor) -> list[torch.Tensor]:
+    """In ascending order of real parts; a conjugate pair, whose real parts are equal but for rounding, by imaginary parts."""
+    order = (values.real + values.imag * 1e-3).argsort(-1)
+    return [values.gather(-1, order).to(torch.complex64)]
+
+
+def _matrix_exp(result: torch.Tensor) -> list[torch.Tensor]:
+    """In proportion to the matrix's largest element, as the error of any method is, PyTorch's against double precision too."""
+    return [(result / result.abs().amax((-2, -1), keepdim=True).clamp(min=1)).float()] if result.numel() else [result]
 
 
 def _unitary(matrix: torch.Tensor) -> list[torch.Tensor]:
@@ -88,4 +96,11 @@ def _unitary(matrix: torch.Tensor) -> list[torch.Tensor]:
     return [(matrix.mH @ matrix).to(torch.complex64 if matrix.is_complex() else torch.float32)]
 
 
-_PRODUCTS = {"linalg.svd": _svd, "svd": _svd_v, "linalg.eigh": _eigh, "linalg.eig": _eig}
+_PRODUCTS = {
+    "linalg.svd": _svd,
+    "svd": _svd_v,
+    "linalg.eigh": _eigh,
+    "linalg.eig": _eig,
+    "linalg.eigvals": _eigvals,
+    "matrix_exp": _matrix_exp,
+}

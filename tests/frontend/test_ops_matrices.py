@@ -37,7 +37,7 @@ def test_element_types(dtype: torch.dtype) -> None:
     agree(lambda a, b: linalg.solve_triangular(a, b, upper=True), positive(2, 5, 5, dtype=dtype), b)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (7, 3), (2, 2, 4, 4), (0, 3), (3, 0), (0, 2, 2), (0, 0)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (2, 2, 4, 3), (0, 3), (3, 0), (0, 2, 2)])
 def test_shapes(shape: tuple[int, ...]) -> None:
     agree(lambda a: (*linalg.lu_factor_ex(a), *linalg.lu(a)), matrix(*shape))
     agree(lambda a: (*linalg.qr(a), *linalg.qr(a, mode="complete"), linalg.qr(a, mode="r").R), matrix(*shape))
@@ -81,3 +81,7 @@ def test_a_vector_is_solved_for() -> None:
 def test_a_column_that_is_zero_already_is_not_reflected() -> None:
     agree(torch.geqrf, torch.tensor([[-2.0, 1], [0, 0], [0, 0]]))
     agree(torch.geqrf, torch.tensor([[1e200, 1], [1e200, 3]], dtype=torch.float64))
+
+
+def test_positions_of_a_large_identity_are_counted_in_16_bits() -> None:
+    check(lambda x: torch.eye(300, dtype=x.dtype) - x, matrix(300, 1))

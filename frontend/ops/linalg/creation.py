@@ -9,9 +9,14 @@ from frontend.ops.values import cast, elementwise, empty, ranked, splat
 from passes.mlir import ir
 
 
-@ops_registry.lowers("aten.full_like.default", "aten.new_full.default", "aten.fill.Scalar", dynamic=True)
-def full_like(out: ir.Type, self: ir.Value, fill_value: Any = None, value: Any = None, **_: Any) -> ir.Value:
+@ops_registry.lowers("aten.full.default", "aten.full_like.default", "aten.new_full.default", "aten.fill.Scalar", dynamic=True)
+def full(out: ir.Type, self: ir.Value | None = None, fill_value: Any = None, value: Any = None, **_: Any) -> ir.Value:
     return splat(ranked(out), value if fill_value is None else fill_value)
+
+
+@ops_registry.lowers("aten.scalar_tensor.default", dynamic=True)
+def scalar_tensor(out: ir.Type, s: Any, **_: Any) -> ir.Value:
+    return splat(ranked(out), s)
 
 
 @ops_registry.lowers("aten.empty.memory_format", "aten.empty_permuted.default", "aten.empty_strided.default", dynamic=True)

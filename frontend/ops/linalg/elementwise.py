@@ -11,14 +11,13 @@ from frontend.ops.scalars import (
     Scalar,
     compare,
     component,
-    constant,
     element_type,
     is_bool,
     is_complex,
     is_float,
     wide,
 )
-from frontend.ops.values import cast, elementwise, ranked
+from frontend.ops.values import cast, elementwise, is_tensor, operand, ranked, scalar
 from passes.mlir import ir, linalg
 
 
@@ -52,14 +51,14 @@ for _name in COMPARISONS:
         element = _common(self, other)
 
         def body(*scalars: ir.Value) -> ir.Value:
-            x, y = scalars if len(scalars) == 2 else (scalars[0], constant(element, other))
+            x, y = scalars if len(scalars) == 2 else (scalars[0], scalar(element, other))
             return compare(_name, x, y)
 
-        tensors = [self, other] if isinstance(other, ir.Value) else [self]
+        tensors = [self, other] if is_tensor(other) else [self]
         return elementwise(ranked(out), [cast(t, element) for t in tensors], body)
 
 
-_NUMBERS = {bool: "i1", int: "i64", float: "f32", complex: "c64"}  # what PyTorch makes of a Python number
+_NUMBERS = {bool: "i1", int: "i64", float: "f32", complex: "c64"}  # what PyTorch makes of a Python number; i64 of a size
 
 
 def _common(self: ir.Value, other: Any) -> ir.Type:
@@ -70,8 +69,8 @@ def _common(self: ir.Value, other: Any) -> ir.Type:
     """
 
     def priority(value: Any) -> tuple[int, int, int]:
-        known = isinstance(value, ir.Value)
-        element = ranked(value).element_type if known else element_type(_NUMBERS[type(value)])
+        known = is_tensor(value)
+        element = ranked(value).element_type if known else element_type(_NUMBERS.get(type(value), "i64"))
         elements.append(element)
         rank = min(ranked(value).rank, 1) if known else -1
         kind = 3 if is_complex(element) else 2 if is_float(element) else 0 if is_bool(element) else 1
@@ -97,18 +96,20 @@ def pointwise(
     def body(*tensors: ir.Value) -> ir.Value:
         left = iter(tensors)
         scalars = [
-            Scalar(next(left)).to(element).to(wide(element)) if isinstance(v, ir.Value) else Scalar(constant(wide(element), v))
+            Scalar(next(left)).to(element).to(wide(element)) if is_tensor(v) else Scalar(scalar(wide(element), v))
             for v in operands
         ]
         return function(*scalars).to(type_.element_type).value
 
-    return elementwise(type_, [v for v in operands if isinstance(v, ir.Value)], body)
+    return elementwise(type_, [v for v in operands if is_tensor(v)], body)
 
 
 for _name in ("add", "sub", "mul", "div"):
 
     @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def arithmetic(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _name: str = _name) -> ir.Value:
+        if _name in ("add", "sub"):  # numbers are rounded to the element type first, factors and divisors are not
+            self, other = (operand(v, ranked(out).element_type, 0) for v in (self, other))
         return pointwise(out, [self, other], lambda x, y: x.do(_name, y if alpha == 1 else y * alpha))
 
 

@@ -6,11 +6,25 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from frontend.ops.indices import Size, at_least_1d, clamped, wrapped
+from frontend.ops.indices import at_least_1d, clamped, wrapped
 from frontend.ops.kernel import Index, index, reader
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar
-from frontend.ops.values import cast, elementwise, empty, generic, loop_indices, mixed, ranked, reshape, size, sizes_of
+from frontend.ops.values import (
+    Size,
+    cast,
+    elementwise,
+    empty,
+    generic,
+    lengths,
+    loop_indices,
+    mixed,
+    ranked,
+    reshape,
+    size,
+    sizes_of,
+    with_shape,
+)
 from passes.mlir import ir, tensor
 
 
@@ -39,8 +53,8 @@ def permute(out: ir.Type, self: ir.Value, dims: Sequence[int]) -> ir.Value:
 @ops_registry.lowers("aten.slice.Tensor", dynamic=True)
 def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> ir.Value:
     axis = dim % ranked(self).rank
-    window = _window(self, axis, clamped(start or 0, size(self, axis)), sizes_of(ranked(out))[axis], step)
-    return tensor.extract_slice(out, self, *window)
+    place = _window(self, axis, clamped(start or 0, size(self, axis)), sizes_of(ranked(out))[axis], step)
+    return tensor.extract_slice(out, self, *place)
 
 
 @ops_registry.lowers("aten.select.int", dynamic=True)
@@ -54,43 +68,36 @@ def slice_scatter(
     out: ir.Type, self: ir.Value, src: ir.Value, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> ir.Value:
     axis = dim % ranked(self).rank
-    window = _window(self, axis, clamped(start or 0, size(self, axis)), size(src, axis), step)
-    return tensor.insert_slice(cast(src, ranked(out).element_type), self, *window)
+    place = _window(self, axis, clamped(start or 0, size(self, axis)), size(src, axis), step)
+    return tensor.insert_slice(cast(src, ranked(out).element_type), self, *place)
 
 
 @ops_registry.lowers("aten.select_scatter.default", dynamic=True)
 def select_scatter(out: ir.Type, self: ir.Value, src: ir.Value, dim: int, index: Any) -> ir.Value:
     axis = dim % ranked(self).rank
-    return tensor.insert_slice(
-        cast(src, ranked(out).element_type), self, *_window(self, axis, wrapped(index, size(self, axis)), 1)
-    )
-
-
-def _window(value: ir.Value, axis: int, start: Size, length: Size, step: int = 1) -> list[Any]:
-    """For `extract_slice` and `insert_slice`: all of `value`, but in one dimension `length` elements from `start` on."""
-    rank = ranked(value).rank
-    offsets, sizes, strides = [0] * rank, [size(value, a) for a in range(rank)], [1] * rank
-    offsets[axis], sizes[axis], strides[axis] = start, length, step
-    values, statics = zip(*map(mixed, (offsets, sizes, strides)), strict=True)
-    return [*values, *statics]
+    place = _window(self, axis, wrapped(index, size(self, axis)), 1)
+    return tensor.insert_slice(cast(src, ranked(out).element_type), self, *place)
 
 
 @ops_registry.lowers("aten.cat.default", dynamic=True)
 def cat(out: ir.Type, tensors: Sequence[ir.Value], dim: int = 0) -> ir.Value:
     type_ = ranked(out)
-    axis, whole = dim % type_.rank, empty(type_)
-    start: Size = 0
+    axis, whole, start = dim % type_.rank, empty(type_), 0
     for part in tensors:
-        if 0 in ranked(part).shape:  # also those of one dimension, that PyTorch takes beside any others
-            continue
-        length = size(part, axis)
-        whole = tensor.insert_slice(cast(part, type_.element_type), whole, *_window(whole, axis, start, length))
-        start = start + length if isinstance(start, int) and isinstance(length, int) else _sum(start, length)
+        if 0 not in ranked(part).shape:  # such may have one dimension beside others of more
+            count = lengths(part)[axis]
+            whole = tensor.insert_slice(cast(part, type_.element_type), whole, *_window(whole, axis, start, count))
+            start = start + count
     return whole
 
 
-def _sum(x: Size, y: Size) -> ir.Value:
-    return (Scalar(index(x)) + Scalar(index(y))).value
+def _window(value: ir.Value, axis: int, start: Any, count: Any, step: int = 1) -> list[Any]:
+    """For `extract_slice` and `insert_slice`: all of `value`, but in one dimension `count` elements from `start` on."""
+    sizes = lengths(value)
+    offsets, strides = [0] * len(sizes), [1] * len(sizes)
+    offsets[axis], sizes[axis], strides[axis] = start, count, step
+    values, statics = zip(*(mixed(numbers) for numbers in (offsets, sizes, strides)), strict=True)
+    return [*values, *statics]
 
 
 def _moved(out: ir.Type, self: ir.Value, place: Callable[[list[Scalar]], Sequence[Index]]) -> ir.Value:
@@ -143,12 +150,13 @@ def unfold(out: ir.Type, self: ir.Value, dimension: int, size: int, step: int) -
     return _moved(out, self, lambda at: [*at[:axis], at[axis] * step + at[-1], *at[axis + 1 : -1]])
 
 
-@ops_registry.lowers("aten.repeat.default")
-def repeat(out: ir.Type, self: ir.Value, repeats: Sequence[int]) -> ir.Value:
+@ops_registry.lowers("aten.repeat.default", dynamic=True)
+def repeat(out: ir.Type, self: ir.Value, repeats: Sequence[Size]) -> ir.Value:
     """A dimension for the copies before each dimension, that both become one."""
     type_ = ranked(out)
-    shape = [1] * (len(repeats) - ranked(self).rank) + list(ranked(self).shape)
-    once = [n for length in shape for n in (1, length)]
-    often = [n for pair in zip(repeats, shape, strict=True) for n in pair]
-    copies = elementwise(ir.RankedTensorType.get(often, type_.element_type), [reshape(self, once)], lambda x: x)
-    return reshape(copies, type_.shape)
+    shape = [1] * (len(repeats) - ranked(self).rank) + [size(self, axis) for axis in range(ranked(self).rank)]
+    once = reshape(self, [n for count in shape for n in (1, count)])
+    often = with_shape(type_, mixed([n for pair in zip(repeats, shape, strict=True) for n in pair])[1])
+    known = {2 * axis: count for axis, count in enumerate(repeats)} | {2 * axis + 1: n for axis, n in enumerate(shape)}
+    copies = elementwise(often, [once], lambda x: x, empty(often, known))
+    return reshape(copies, sizes_of(type_))

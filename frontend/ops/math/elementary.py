@@ -42,7 +42,7 @@ for _name, _op in {
     "tan": math.tan, "tanh": math.tanh, "trunc": math.trunc,
 }.items():  # fmt: skip
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
         element = ranked(out).element_type
         if is_complex(ranked(self).element_type):
@@ -55,14 +55,16 @@ for _name, _op in {
 
 _ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}
 
-for _name, _op in {"pow.Tensor_Tensor": math.powf, "pow.Tensor_Scalar": math.powf, "atan2.default": math.atan2}.items():
+for _name, _op in {"pow": math.powf, "atan2": math.atan2}.items():
+    _overloads = ("Tensor_Tensor", "Tensor_Scalar", "Scalar") if _name == "pow" else ("default",)
 
-    @ops_registry.lowers(f"aten.{_name}")
-    def _binary(out: ir.Type, self: ir.Value, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
-        type_ = ranked(out)
-        if not is_float(type_.element_type):
+    @ops_registry.lowers(*(f"aten.{_name}.{overload}" for overload in _overloads), dynamic=True)
+    def _binary(out: ir.Type, self: Any, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
+        element = ranked(out).element_type
+        if not is_float(element):
             return DECLINED
+        computed = with_element(ranked(out), wide(element))
         if exponent in _ROOTS:
-            return elementwise(type_, [cast(self, type_.element_type)], _ROOTS[exponent])
-        second = exponent if other is None else other
-        return elementwise(type_, [operand(v, type_.element_type, type_.rank) for v in (self, second)], _op)
+            return cast(elementwise(computed, [cast(self, computed.element_type)], _ROOTS[exponent]), element)
+        operands = [operand(v, computed.element_type, computed.rank) for v in (self, exponent if other is None else other)]
+        return cast(elementwise(computed, operands, _op), element)

@@ -11,12 +11,14 @@ from frontend.ops.math.formulas import (
     INF,
     NAN,
     absolute,
+    by_formula,
     copysign,
     either,
     exp,
     floor,
     log,
     lower_to,
+    nearest,
     polynomial,
     power,
     ratio,
@@ -25,9 +27,7 @@ from frontend.ops.math.formulas import (
     trunc,
 )
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import Scalar, is_float, where, wide
-from frontend.ops.values import cast, elementwise, ranked
-from frontend.registry import DECLINED
+from frontend.ops.scalars import Scalar, where
 from passes.mlir import ir
 
 EPSILON = 2.0**-53  # of f64
@@ -43,8 +43,8 @@ def lgamma(x: Scalar) -> Scalar:
     """log |gamma(x)|; of a negative x by gamma(x) gamma(-x) = -pi / (x sin(pi x))."""
     size = absolute(x)
     value = (log(size + (of.LANCZOS_G - 0.5)) - 1.0) * (size - 0.5) + log(lanczos(size))
-    value = either((size < 1e-20, -log(size)), (size == INF, INF), otherwise=value)
-    distance = size - floor(size + 0.5)
+    value = either((size < 1e-20, -log(size)), ((size == 1.0) | (size == 2.0), 0.0), (size == INF, INF), otherwise=value)
+    distance = size - nearest(size)
     reflected = math.log(math.pi) - log(absolute(sin(distance * math.pi))) - log(size) - value
     negative = (x < 0.0) & (size < INF)
     return either((negative & (distance == 0.0), INF), (negative, reflected), otherwise=value)
@@ -81,10 +81,12 @@ def trigamma(x: Scalar) -> Scalar:
 
 
 def zeta(x: Scalar, q: Scalar) -> Scalar:
-    """Hurwitz's zeta function, the sum of (q + k)^-x, by Euler and Maclaurin's formula after the first terms."""
+    """Hurwitz's zeta function, the sum of (q + k)^-x: terms, then Euler and Maclaurin's formula; in f64 from the second on."""
     pole = (x == 1.0) | ((q <= 0.0) & (q == floor(q)))
     undefined = (x < 1.0) | ((q <= 0.0) & (x != floor(x)))
     start = where(pole | undefined, 1.0, q)
+    first = power(start, -x)
+    result, x, start, first = x.type, x.to("f64"), start.to("f64"), first.to("f64")
 
     def more(count: Scalar, at: Scalar, term: Scalar, total: Scalar) -> Scalar:
         return (count == 0.0) | (((count < 9.0) | (at <= 9.0)) & ~_negligible(term, total))
@@ -94,8 +96,8 @@ def zeta(x: Scalar, q: Scalar) -> Scalar:
         return count + 1.0, at + 1.0, term, total + term
 
     zero = x.like(0)
-    _, at, term, total = iterate(more, add, zero, start, zero, power(start, -x))
-    value = where(_negligible(term, total), total, _tail(x, at, term, total))
+    _, at, term, total = iterate(more, add, zero, start, zero, first)
+    value = where(_negligible(term, total), total, _tail(x, at, term, total)).to(result)
     return either((x == 1.0, INF), (x < 1.0, NAN), (pole, INF), (undefined, NAN), otherwise=value)
 
 
@@ -118,24 +120,15 @@ def _negligible(term: Scalar, total: Scalar) -> Scalar:
 
 lower_to(lgamma, "lgamma.default", precise=True)
 lower_to(digamma, "digamma.default", precise=True)
-lower_to(zeta, *(f"special_zeta.{overload}" for overload in ("default", "self_scalar", "other_scalar")), precise=True)
+lower_to(zeta, *(f"special_zeta.{overload}" for overload in ("default", "self_scalar", "other_scalar")))
 
 
 @ops_registry.lowers("aten.polygamma.default", dynamic=True)
 def polygamma(out: ir.Type, n: int, self: ir.Value) -> Any:
-    """The n-th derivative of digamma, in PyTorch's precision: its factorial and its product are rounded to f32."""
-    element = ranked(out).element_type
-    if not is_float(element):
-        return DECLINED
+    """The n-th derivative of digamma, with its factorial rounded as PyTorch rounds it."""
 
-    def formula(x: Scalar) -> Scalar:
-        exact = x.to("f64")
-        if n < 2:
-            return trigamma(x) if n else digamma(exact).to(x.type)
+    def derivative(x: Scalar) -> Scalar:
         factorial = exp(x.like(math.lgamma(n + 1)))
-        return (factorial if n % 2 else -factorial) * zeta(exact.like(n + 1), exact).to(x.type)
+        return (factorial if n % 2 else -factorial) * zeta(x.like(n + 1), x)
 
-    def body(x: ir.Value) -> ir.Value:
-        return formula(Scalar(x).to(wide(element))).to(element).value
-
-    return elementwise(ranked(out), [cast(self, element)], body)
+    return by_formula(out, (digamma, trigamma)[n] if n < 2 else derivative, self, precise=n == 0)

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from frontend.ops.indices import Indices, at_least_1d, broadcast, wrapped
-from frontend.ops.kernel import Array, Index, array, cell, copy_of, positions, reader, sizes, when
+from frontend.ops.kernel import Array, Index, array, cell, copy_of, positions, reader, when
 from frontend.ops.linalg.views import flat, on_diagonal, strided
 from frontend.ops.scalars import Scalar, is_float, where
 from frontend.ops.scf.registry import ops_registry
-from frontend.ops.values import ranked, reshape, sizes_of
+from frontend.ops.values import lengths, ranked, reshape, sizes_of
 from frontend.registry import DECLINED
 from passes.mlir import ir
 
@@ -34,7 +34,7 @@ class _Target:
     """
 
     def __init__(self, start: ir.Value, reduce: str | None = None, include_self: bool = True) -> None:
-        self.made, self.shape, self.reduce = copy_of(start), sizes(start), reduce
+        self.made, self.shape, self.reduce = copy_of(start), lengths(start), reduce
         counted = reduce == "mean" or not include_self
         self.counts = array(self.shape, "i64", int(include_self)) if counted else None
 
@@ -79,7 +79,7 @@ def scatter(
     chosen, source = reader(indices), None if src is None else reader(at_least_1d(src))
     target = _Target(at_least_1d(self), reduce, include_self)
     axis = dim % len(target.shape)
-    for at in positions(sizes(indices)):
+    for at in positions(lengths(indices)):
         place = [wrapped(chosen[at], target.shape[axis]) if d == axis else i for d, i in enumerate(at)]
         target.write(place, value if source is None else source[at])
     return reshape(target.tensor(), sizes_of(ranked(out)))
@@ -95,7 +95,7 @@ def index_reduce(
     values, chosen = at_least_1d(source), reader(at_least_1d(index))
     read, target = reader(values), _Target(at_least_1d(self), reduce, include_self)
     axis = dim % len(target.shape)
-    for at in positions(sizes(values)):
+    for at in positions(lengths(values)):
         target.write([wrapped(chosen[i], target.shape[axis]) if d == axis else i for d, i in enumerate(at)], read[at])
     return reshape(target.tensor(), sizes_of(ranked(out)))
 
@@ -119,7 +119,7 @@ def _masked_put(target: _Target, chosen: Indices, values: ir.Value) -> ir.Value:
     ((axis, mask),) = chosen.tensors.items()
     flags, source, number = reader(mask), reader(values), cell("index", 0)
     rank = ranked(mask).rank
-    for at in positions(sizes(mask)):
+    for at in positions(lengths(mask)):
         with when(flags[at] != 0):
             for rest in positions([*target.shape[:axis], *target.shape[axis + rank :]]):
                 read = broadcast(values, [*rest[:axis], number.value, *rest[axis:]])
@@ -170,6 +170,6 @@ def as_strided_scatter(
 def _replaced(self: ir.Value, src: ir.Value, place: Callable[[Sequence[Any]], Sequence[Index]]) -> Array:
     """A copy of `self` with each element of `src` at its place."""
     made, source = copy_of(self), reader(src)
-    for at in positions(sizes(src)):
+    for at in positions(lengths(src)):
         made[place(at)] = source[at]
     return made

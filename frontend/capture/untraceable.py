@@ -1,0 +1,77 @@
+"""Functions whose own code looks at the values of tensors, which a trace does not have, written without such a look.
+
+Their checks of values are dropped, as all of a compiled program's are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+
+class WithoutValues(TorchFunctionMode):
+    """Within it, calls of these functions are calls of ours."""
+
+    def __torch_function__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
+        return _OURS.get(func, func)(*args, **(kwargs or {}))
+
+
+def lstsq(a: Tensor, b: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
+    """Of any rank, by singular values: those of at most `rcond` times the largest count as zero, except for gels.
+
+    Where a's rank is less than its columns PyTorch gives no residuals; here their size is fixed, so they are NaN.
+    """
+    driver = driver or "gelsy"
+    m, n = a.shape[-2:]
+    vector = b.dim() == 1 or (b.dim() == a.dim() - 1 and b.shape == a.shape[:-1])
+    b = b.unsqueeze(-1) if vector else b
+    u, s, vh = torch.linalg.svd(a, full_matrices=False)
+    epsilon = torch.finfo(a.dtype).eps
+    bound = epsilon * max(m, n) if rcond is None else epsilon if rcond < 0 else rcond
+    counted = s > s[..., :1] * bound if driver != "gels" else torch.ones_like(s, dtype=torch.bool)
+    inverse = torch.where(counted, s.reciprocal(), 0).unsqueeze(-1)
+    solution = vh.mH @ (inverse * (u.mH @ b))
+    residuals, rank, values = s.new_empty(0), counted.sum(-1), s
+    if m > n and driver != "gelsy":
+        squares = (b - a @ solution).abs().square().sum(-2)
+        residuals = torch.where(counted.sum() == counted.numel(), squares, float("nan"))
+        residuals = residuals.squeeze(-1) if vector else residuals
+    if driver == "gels":
+        rank = rank.new_empty(0)
+    if driver in ("gels", "gelsy"):
+        values = s.new_empty(0)
+    return torch.return_types.linalg_lstsq((solution.squeeze(-1) if vector else solution, residuals, rank, values))
+
+
+def cov(observations: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+    rows = observations if observations.dim() == 2 else observations.reshape(1, -1)
+    weight = torch.ones(rows.shape[1], dtype=torch.int64)
+    for given in (fweights, aweights):
+        weight = weight if given is None else weight * given
+    total = weight.sum()
+    rows = rows - ((rows * weight).sum(1) / total).unsqueeze(1)
+    lost = correction * (weight * aweights).sum() / total if aweights is not None else correction
+    freedom = (total - lost).clamp(min=0)
+    return ((rows @ (rows * weight).mH) / freedom).squeeze()
+
+
+def corrcoef(observations: Tensor) -> Tensor:
+    c = cov(observations)
+    if not c.dim():
+        return c / c
+    deviation = c.diagonal().real.sqrt() if c.is_complex() else c.diagonal().sqrt()
+    c = c / deviation.unsqueeze(1) / deviation
+    return torch.complex(c.real.clamp(-1, 1), c.imag.clamp(-1, 1)) if c.is_complex() else c.clamp(-1, 1)
+
+
+_OURS: dict[Any, Callable[..., Any]] = {
+    torch.linalg.lstsq: lstsq,
+    torch.cov: cov,
+    Tensor.cov: cov,
+    torch.corrcoef: corrcoef,
+    Tensor.corrcoef: corrcoef,
+}
