@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, networks, products, sorting, special
+from frontend.capture import fft, indexing, matrices, networks, products, special
 
 aten = torch.ops.aten
 
@@ -34,7 +34,6 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     matrices.TABLE,
     networks.TABLE,
     products.TABLE,
-    sorting.TABLE,
     special.TABLE,
 )
 

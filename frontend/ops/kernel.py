@@ -151,7 +151,11 @@ def when(condition: Scalar) -> Iterator[None]:
         scf.YieldOp([])
 
 
-def lines(shape: Sequence[Index], dim: int) -> Iterator[Callable[[Index], tuple[Index, ...]]]:
-    """Every line of a tensor along `dim`: a function from the place on the line to the position in the tensor."""
-    for outer in positions([*shape[:dim], *shape[dim + 1 :]]):
-        yield lambda k, outer=outer: (*outer[:dim], k, *outer[dim:])  # type: ignore[misc]
+Line = Callable[[Index], tuple[Index, ...]]  # the position of a line's element
+
+
+def lines(shape: Sequence[Index], dim: int) -> Iterator[Line]:
+    """A loop over the lines along `dim` of what has this shape: `x[line(i)]` is one's element i."""
+    dim %= len(shape)
+    for at in positions([*shape[:dim], *shape[dim + 1 :]]):
+        yield lambda i, at=at: (*at[:dim], i, *at[dim:])  # type: ignore[misc]

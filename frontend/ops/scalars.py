@@ -53,6 +53,11 @@ def wide(element: ir.Type) -> ir.Type:
     return ir.F32Type.get() if is_float(element) and element.width == 16 else element
 
 
+def exact(element: ir.Type) -> ir.Type:
+    """The type in which long sums and iterations are kept, so that they lose no digits: f64 for any float."""
+    return element_type("c128" if is_complex(element) else "f64") if is_float(component(element)) else element
+
+
 def limits(element: ir.Type) -> tuple[Any, Any]:
     """The least and the greatest number of a real type."""
     if is_float(element):

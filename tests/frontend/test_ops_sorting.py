@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, tensor
 
-from tests.compiled import check
+from frontend import DynamoCompiler
+from tests.compiled import check, same
 
 nan, inf = float("nan"), float("inf")
 TIES = torch.randint(0, 4, (3, 9, 2))
@@ -87,3 +88,28 @@ def test_searches(right: bool) -> None:
         torch.arange(17, -1, -1).repeat(3, 1),
     )
     check(lambda s: torch.searchsorted(s, 2.0, right=right), rows[1])
+    x = tensor([[1.5, 3, 0, 2], [2, 7, -1, 1]])
+    check(lambda s, x: (torch.searchsorted(s, x), torch.bucketize(x.long(), s[0])), torch.rand(2, 9).sort()[0], x)
+    check(lambda s: (torch.searchsorted(s, 2.5), torch.searchsorted(s[:0], 2)), tensor([1, 2, 3]))
+
+
+def test_long_sums_keep_their_digits() -> None:
+    check(lambda x: x.cumsum(0), torch.full((100_003,), 0.1), rtol=1e-6, atol=0)
+
+
+def test_nothing_and_one() -> None:
+    same(lambda x: x.median(), torch.empty(0, 3))
+    same(lambda x: x.median(), torch.empty(0, dtype=torch.int64))
+    same(lambda x: (x.sort(), x.median(0), x.topk(1), x.mode()), torch.tensor(4.0))
+    same(lambda x: (x.sort(0), x.sort(1)[0]), torch.empty(0, 3))
+
+
+def test_sizes_that_vary() -> None:
+    def everything(x: Tensor) -> tuple[Tensor, ...]:
+        return *x.sort(0), x.cumsum(0), *x.cummax(0), x.median(0)[0], torch.searchsorted(x[:, 0].sort()[0], x)
+
+    compiled = DynamoCompiler().compile(everything, torch.randn(5, 4), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    for n in (2, 9, 100):
+        x = torch.randn(n, 4)
+        for actual, expected in zip(compiled(x), everything(x), strict=True):
+            torch.testing.assert_close(actual, expected)

@@ -31,8 +31,13 @@ def to_copy(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
     return cast(self, ranked(out).element_type)
 
 
-@ops_registry.lowers("aten.arange.start_step", dynamic=True)
-def arange(out: ir.Type, start: Any, end: Any, step: Any = 1, **_: Any) -> ir.Value:
+@ops_registry.lowers("prims.convert_element_type.default", dynamic=True)
+def convert_element_type(out: ir.Type, a: ir.Value, dtype: str) -> ir.Value:
+    return cast(a, ranked(out).element_type)
+
+
+@ops_registry.lowers("aten.arange.start_step", "prims.iota.default", dynamic=True)
+def arange(out: ir.Type, start: Any, step: Any = 1, **_: Any) -> ir.Value:
     element = ranked(out).element_type
     wide = element if is_float(element) else element_type("i64")
 
@@ -48,7 +53,7 @@ for _name in COMPARISONS:
 
     @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def _compare(out: ir.Type, self: ir.Value, other: Any, _name: str = _name) -> ir.Value:
-        element = _common(self, other)
+        element = common(self, other)
 
         def body(*scalars: ir.Value) -> ir.Value:
             x, y = scalars if len(scalars) == 2 else (scalars[0], scalar(element, other))
@@ -61,7 +66,7 @@ for _name in COMPARISONS:
 _NUMBERS = {bool: "i1", int: "i64", float: "f32", complex: "c64"}  # what PyTorch makes of a Python number; i64 of a size
 
 
-def _common(self: ir.Value, other: Any) -> ir.Type:
+def common(self: ir.Value, other: Any) -> ir.Type:
     """The element type in which PyTorch compares two operands.
 
     Complex numbers go before floats, these before integers and these before bool, then tensors before tensors without

@@ -11,6 +11,7 @@ from frontend.ops.scalars import (
     Scalar,
     constant,
     element_type,
+    exact,
     is_complex,
     is_float,
     limits,
@@ -53,11 +54,6 @@ def finish(out: ir.Type, value: ir.Value, self: ir.Value, axes: Axes) -> ir.Valu
     if type_.rank != ranked(value).rank:
         value = reshape(value, [1 if axis in axes else size(self, axis) for axis in range(type_.rank)])
     return cast(value, type_.element_type)
-
-
-def exact(element: ir.Type) -> ir.Type:
-    """What sums and products of an element type are kept in, so that a long one loses no digits."""
-    return element_type("f64") if is_float(element) else element
 
 
 def combined(name: str, self: ir.Value, axes: Axes, element: ir.Type, start: Any) -> ir.Value:
