@@ -1,18 +1,25 @@
 """How much arithmetic a graph asks for."""
 
+import math
+
 from frontend.graph import Graph, Node, TensorType
 
 
 def flops(graph: Graph) -> int:
-    """Floating-point operations of the matrix products; an addition and a multiplication count as two."""
+    """Floating-point operations of the matrix products and convolutions; an addition and a multiplication count as two."""
     types = graph.definitions()
     return sum(_product(node, types) for node in graph.nodes)
 
 
 def _product(node: Node, types: dict[str, tuple[TensorType, ...]]) -> int:
     """2mnk: the result has mn elements, the left operand's last dimension is k."""
+
+    def operand(name: str) -> TensorType:
+        ref = node.args[name]
+        return types[ref.name][ref.index]
+
+    if node.op == "aten.convolution.default":  # every window, or what becomes one, meets a row of the weight
+        windows = operand("input") if node.args["transposed"] else node.type
+        return 2 * windows.count * math.prod(operand("weight").sizes[1:])
     left = {"sluice.linear": "input", "aten.mm.default": "self", "aten.bmm.default": "self"}.get(node.op)
-    if left is None:
-        return 0
-    ref = node.args[left]
-    return 2 * node.type.count * types[ref.name][ref.index].sizes[-1]
+    return 2 * node.type.count * operand(left).sizes[-1] if left else 0

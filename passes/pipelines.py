@@ -17,6 +17,7 @@ from passes.schedule import ScheduleError
 from passes.schedule_contractions import schedule_contractions
 from passes.signless import signless_integers
 from passes.targets import Target
+from passes.unused import drop_unused_calls
 
 PythonPass = Callable[[ir.Operation, Target], None]
 Pipeline = tuple[str | PythonPass, ...]  # upstream passes by name, ours as functions of a module and the target
@@ -45,6 +46,7 @@ MIDEND: Pipeline = (
     "canonicalize",
     "cse",
     "func.func(linalg-generalize-named-ops)",
+    drop_unused_calls,
     reassociate_sums,
     parallelize,
     # tensors to memory

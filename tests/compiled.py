@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
-from frontend import parameters
+from frontend import DynamoCompiler, parameters
 from frontend.capture import by_export
 from frontend.graph import Graph
 from frontend.lower import lower
@@ -71,3 +72,10 @@ def check(
     for a, e in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, e.contiguous(), rtol=rtol, atol=atol, equal_nan=True)
     return graph
+
+
+def same(function: Callable[..., Any], *tensors: torch.Tensor, rtol: float | None = None, atol: float | None = None) -> None:
+    """`function` compiled and called must equal `function` run by PyTorch, whatever it takes and returns."""
+    actual, expected = DynamoCompiler().compile(function, *tensors)(*tensors), function(*tensors)
+    for a, e in zip(pytree.tree_leaves(actual), pytree.tree_leaves(expected), strict=True):
+        torch.testing.assert_close(a, e, rtol=rtol, atol=atol, equal_nan=True, check_stride=False)

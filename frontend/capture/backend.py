@@ -9,6 +9,7 @@ import torch
 from torch import fx
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.aot_autograd import make_boxed_func
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from frontend.capture.decompositions import decompositions
 from frontend.capture.functional import tensors_only
@@ -39,7 +40,9 @@ def _code(traced: fx.GraphModule, name: str, compile_graph: Compile) -> Callable
     used = {node.name for node in program.graph.nodes if node.op == "placeholder"}
     places = [i for i, node in enumerate(n for n in traced.graph.nodes if n.op == "placeholder") if node.name in used]
     tables = fold_tables(program.graph)
-    run = compile_graph(graph_of(program.graph, name, {table: table for table in tables}), list(tables.values()))
+    graph = graph_of(program.graph, name, {table: table for table in tables})
+    with unset_fake_temporarily():
+        run = compile_graph(graph, list(tables.values()))
 
     def call(*args: Any) -> tuple[Any, ...]:
         given = [args[place] for place in places]

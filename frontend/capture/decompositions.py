@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, networks, products
+from frontend.capture import fft, indexing, matrices, networks, products, special
 
 aten = torch.ops.aten
 
 # Beyond torch's core set: one line each, no lowering of ours.
 ALSO_DECOMPOSED = [
-    aten._log_softmax, aten._native_batch_norm_legit, aten._native_batch_norm_legit_functional,
-    aten._native_batch_norm_legit_no_training, aten._softmax, aten.as_strided_copy, aten.dist, aten.elu, aten.gelu,
-    aten.hardtanh, aten.ldexp, aten.leaky_relu, aten.masked_fill, aten.narrow_copy, aten.native_group_norm,
+    aten._batch_norm_with_update, aten._batch_norm_with_update_functional, aten._log_softmax,
+    aten._native_batch_norm_legit, aten._native_batch_norm_legit_functional, aten._native_batch_norm_legit_no_training,
+    aten._softmax, aten.as_strided_copy, aten.dist, aten.elu, aten.gelu, aten.hardtanh, aten.ldexp, aten.leaky_relu,
+    aten.linalg_vector_norm, aten.masked_fill, aten.narrow_copy, aten.native_batch_norm, aten.native_group_norm,
     aten.native_layer_norm, aten.permute_copy, aten.put, aten.tril_indices, aten.triu_indices, aten.unbind_copy,
     aten.view_copy,
 ]  # fmt: skip
@@ -33,6 +34,7 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     matrices.TABLE,
     networks.TABLE,
     products.TABLE,
+    special.TABLE,
 )
 
 

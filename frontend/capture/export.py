@@ -80,7 +80,8 @@ def by_export(
         placeholders[spec.arg.name].meta.setdefault("val", None)
     graph, returns, tables = functional(exported.graph_module, name, roles, table)
     tensors |= tables
-    graph.ranges = {str(symbol): _range(values) for symbol, values in exported.range_constraints.items()}
+    ranges = exported.range_constraints.items()  # of what a tensor holds too, which may be negative
+    graph.ranges = {str(symbol): _range(values) for symbol, values in ranges if values.lower.is_Integer}
     user = [r for r, s in zip(returns, signature.output_specs, strict=True) if s.kind is OutputKind.USER_OUTPUT]
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     given = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class CaptureError(Exception):
 
 
 _SYMBOLIC = torch.SymInt | torch.SymBool | torch.SymFloat
+_ITEM = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)  # the number that a tensor holds
 
 
 def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
@@ -45,6 +47,9 @@ def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
             graph.outputs = _outputs(node, values)
         elif isinstance(node.meta.get("val"), _SYMBOLIC):
             values[node] = _symbol(node)
+            if node.target in _ITEM and isinstance(values[node], Dim):
+                args = {"self": values[node.args[0]], "symbol": values[node].expression}
+                graph.nodes.append(Node(node.name, "sluice.item", args, (TensorType((), "i64"),), _source(node)))
         elif node.target is operator.getitem:
             values[node] = Ref(node.args[0].name, node.args[1])
         elif isinstance(node.target, torch._ops.OpOverload):
@@ -137,6 +142,11 @@ _FRAME = re.compile(r'File "(.+?)", line (\d+), in (\S+)')
 _TORCH = Path(torch.__file__).parent
 
 
+@cache
+def _of_torch(file: str) -> bool:
+    return Path(file).is_relative_to(_TORCH)
+
+
 def _source(node: fx.Node) -> Source | None:
     """The innermost line outside torch, or where there is none (in an nn.Sequential, say) the innermost of all.
 
@@ -145,7 +155,7 @@ def _source(node: fx.Node) -> Source | None:
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
     if not frames:
         return None
-    file, line, function = ([f for f in frames if not Path(f[0]).is_relative_to(_TORCH)] or frames)[-1]
+    file, line, function = ([f for f in frames if not _of_torch(f[0])] or frames)[-1]
     for base in (_TORCH.parent, Path.cwd()):
         if Path(file).is_relative_to(base):
             file = os.path.relpath(file, base)

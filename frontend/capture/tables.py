@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import fx
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 aten = torch.ops.aten
 
@@ -20,10 +21,11 @@ def fold_tables(graph: fx.Graph) -> dict[str, torch.Tensor]:
         if node in needed:
             needed.update(node.all_input_nodes)
     values: dict[fx.Node, torch.Tensor] = {}
-    for node in graph.nodes:
-        if node in needed:
-            args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = node.target(*args, **kwargs)
+    with unset_fake_temporarily():
+        for node in graph.nodes:
+            if node in needed:
+                args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
+                values[node] = node.target(*args, **kwargs)
     first = next(iter(graph.nodes))
     tensors: dict[str, torch.Tensor] = {}
     for node in tables:

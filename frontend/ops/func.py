@@ -96,12 +96,25 @@ for _name, _function in _FUNCTIONS.items():
         return elementwise(ranked(out), [self], _in_c128(_function, ranked(out).element_type))
 
 
+_POWERS: dict[Any, Callable[[Scalar], Scalar]] = {
+    0: lambda x: x.like(1),
+    1: lambda x: x,
+    2: lambda x: x * x,
+    3: lambda x: x * x * x,
+    0.5: _FUNCTIONS["sqrt"],
+    -0.5: _FUNCTIONS["rsqrt"],
+    -1: _FUNCTIONS["reciprocal"],
+    -2: lambda x: 1 / (x * x),
+}
+
+
 @ops_registry.lowers("aten.pow.Tensor_Tensor", "aten.pow.Tensor_Scalar", "aten.pow.Scalar", dynamic=True)
 def pow_(out: ir.Type, self: Any, exponent: Any) -> Any:
     type_ = ranked(out)
     if not is_complex(type_.element_type):
         return DECLINED
-    if exponent == 2:
-        return elementwise(type_, [cast(self, type_.element_type)], lambda x: (Scalar(x) * Scalar(x)).value)
-    operands = [operand(v, type_.element_type, type_.rank) for v in (self, exponent)]
-    return elementwise(type_, operands, _in_c128(_c("cpow"), type_.element_type))
+    element = type_.element_type
+    if not isinstance(exponent, ir.Value) and exponent in _POWERS:
+        return elementwise(type_, [cast(self, element)], _in_c128(_POWERS[exponent], element))
+    operands = [operand(v, element, type_.rank) for v in (self, exponent)]
+    return elementwise(type_, operands, _in_c128(_c("cpow"), element))

@@ -149,3 +149,13 @@ def when(condition: Scalar) -> Iterator[None]:
     with ir.InsertionPoint(op.then_block):
         yield
         scf.YieldOp([])
+
+
+Line = Callable[[Index], tuple[Index, ...]]  # the position of a line's element
+
+
+def lines(shape: Sequence[Index], dim: int) -> Iterator[Line]:
+    """A loop over the lines along `dim` of what has this shape: `x[line(i)]` is one's element i."""
+    dim %= len(shape)
+    for at in positions([*shape[:dim], *shape[dim + 1 :]]):
+        yield lambda i, at=at: (*at[:dim], i, *at[dim:])  # type: ignore[misc]

@@ -53,6 +53,19 @@ def wide(element: ir.Type) -> ir.Type:
     return ir.F32Type.get() if is_float(element) and element.width == 16 else element
 
 
+def exact(element: ir.Type) -> ir.Type:
+    """The type in which long sums and iterations are kept, so that they lose no digits: f64 for any float."""
+    return element_type("c128" if is_complex(element) else "f64") if is_float(component(element)) else element
+
+
+def limits(element: ir.Type) -> tuple[Any, Any]:
+    """The least and the greatest number of a real type."""
+    if is_float(element):
+        return float("-inf"), float("inf")
+    signed = not is_unsigned(element) and not is_bool(element)
+    return (-(1 << element.width - 1), (1 << element.width - 1) - 1) if signed else (0, (1 << element.width) - 1)
+
+
 def signless(element: ir.Type) -> ir.Type:
     return ir.IntegerType.get_signless(element.width) if is_unsigned(element) else element
 
@@ -161,12 +174,27 @@ COMPARISONS = {
     "lt": (_FLOAT.OLT, _INTEGER.slt, _INTEGER.ult),
 }
 
+
+def _quotient(x: ir.Value, y: ir.Value) -> ir.Value:
+    """Of complex numbers, without overflow on the way (Smith's); by zero and by infinity it is what PyTorch's is."""
+    (a, b), (c, d) = ((z.real, z.imag) for z in (Scalar(x), Scalar(y)))
+    size_c, size_d = (apply(math.absf, part) for part in (c, d))
+    by_real = size_c >= size_d
+    (p, q), (large, small) = ((where(by_real, u, v), where(by_real, v, u)) for u, v in ((a, b), (c, d)))
+    ratio = small / large
+    scale = 1 / (large + small * ratio)
+    real, imaginary = (p + q * ratio) * scale, (q - p * ratio) * scale
+    zero = (size_c == 0) & (size_d == 0)
+    imaginary = where(zero, b / size_d, where(by_real, imaginary, -imaginary))
+    return complex.create_(x.type, where(zero, a / size_c, real).value, imaginary.value)
+
+
 # Arithmetic: for floats, for signed integers, for unsigned integers, for bool, for complex numbers.
 _ARITHMETIC: dict[str, tuple[Callable[..., ir.Value] | None, ...]] = {
     "add": (arith.addf, arith.addi, arith.addi, arith.ori, complex.add),
     "sub": (arith.subf, arith.subi, arith.subi, arith.xori, complex.sub),
     "mul": (arith.mulf, arith.muli, arith.muli, arith.andi, complex.mul),
-    "div": (arith.divf, _total(arith.divsi), _total(arith.divui), arith.andi, complex.div),
+    "div": (arith.divf, _total(arith.divsi), _total(arith.divui), arith.andi, _quotient),
     "floordiv": (None, _total(arith.floordivsi), _total(arith.divui), None, None),
     "rem": (arith.remf, _total(arith.remsi), _total(arith.remui), None, None),
     "maximum": (arith.maximumf, arith.maxsi, arith.maxui, arith.ori, None),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.scalars import is_complex, is_float, wide
+from frontend.ops.scalars import is_complex, is_float, number, wide
 from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_element, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa
@@ -20,9 +20,9 @@ def _known(element: ir.Type) -> bool:
     return (is_float(element) and element != ir.F64Type.get()) or element == ir.IntegerType.get_signless(32)
 
 
-def _takes(element: ir.Type, *operands: Any) -> bool:
-    """Whether it has them in `element`: PyTorch does not round a number to 16 bits before it computes with it."""
-    return _known(element) and (wide(element) == element or all(isinstance(v, ir.Value) for v in operands))
+def _zero(element: ir.Type) -> ir.Value:
+    """A zero point, or a shift: these must be constants."""
+    return tosa.const(ir.DenseElementsAttr.get_splat(ir.RankedTensorType.get([1], element), number(element, 0)))
 
 
 # Floating-point operators of one argument.
@@ -65,7 +65,7 @@ for _name, _op in {
     @ops_registry.lowers(_name)
     def _binary(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _op: Any = _op) -> Any:
         element = ranked(out).element_type
-        if not _takes(element, self, other) or alpha != 1:
+        if not _known(element) or alpha != 1:
             return DECLINED
         return _op(out, *_pair(out, self, other, element)).result
 
@@ -73,9 +73,10 @@ for _name, _op in {
 @ops_registry.lowers("aten.mul.Tensor")
 def mul(out: ir.Type, self: Any, other: Any) -> Any:
     element = ranked(out).element_type
-    if not _takes(element, self, other):
+    by_number = not isinstance(self, ir.Value) or not isinstance(other, ir.Value)
+    if not _known(element) or (by_number and wide(element) != element):  # the number is not rounded to 16 bits
         return DECLINED
-    shift = splat(ir.RankedTensorType.get([1], ir.IntegerType.get_signless(8)), 0)
+    shift = _zero(ir.IntegerType.get_signless(8))
     return tosa.MulOp(out, *_pair(out, self, other, element), shift).result
 
 
@@ -84,7 +85,7 @@ def neg(out: ir.Type, self: ir.Value) -> Any:
     element = ranked(out).element_type
     if not is_float(element) or not _known(element):  # TOSA's saturates integers
         return DECLINED
-    zero = splat(ir.RankedTensorType.get([1], element), 0)
+    zero = _zero(element)
     return tosa.NegateOp(out, self, zero, zero).result
 
 
@@ -162,10 +163,9 @@ def bmm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
         return DECLINED
     if 0 in ranked(self).shape:
         return splat(type_, 0)
-    wide = ir.F64Type.get() if type_.element_type == ir.F64Type.get() else ir.F32Type.get()
-    zero = splat(ir.RankedTensorType.get([1], wide), 0)
-    product = ir.RankedTensorType.get(type_.shape, wide)
-    return cast(tosa.MatMulOp(product, cast(self, wide), cast(mat2, wide), zero, zero).result, type_.element_type)
+    element = wide(type_.element_type)
+    zero, product = _zero(element), with_element(type_, element)
+    return cast(tosa.MatMulOp(product, cast(self, element), cast(mat2, element), zero, zero).result, type_.element_type)
 
 
 @ops_registry.lowers("aten.mm.default")

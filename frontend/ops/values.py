@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, number, recast, signless
+from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, recast, signless
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
@@ -69,13 +69,19 @@ def size_value(value: ir.Value, axis: int) -> ir.Value:
     return tensor.dim(value, constant(ir.IndexType.get(), axis % ranked(value).rank))
 
 
+def scalar(element: ir.Type, value: Any) -> ir.Value:
+    """A Python number, or a size that stands for one, as a scalar."""
+    return convert(value, element) if isinstance(value, ir.Value) else constant(element, value)
+
+
+def is_tensor(value: Any) -> bool:
+    """Numbers are not, nor sizes that stand for one."""
+    return isinstance(value, ir.Value) and isinstance(value.type, ir.RankedTensorType)
+
+
 def splat(type_: ir.RankedTensorType, value: Any) -> ir.Value:
-    """A tensor with one number everywhere."""
-    element = type_.element_type
-    if is_complex(element) or not type_.has_static_shape:
-        return linalg.fill(constant(element, value), outs=[empty(type_)])
-    plain = with_element(type_, signless(element))
-    return recast(tosa.const(ir.DenseElementsAttr.get_splat(plain, number(plain.element_type, value))), type_)
+    """A tensor with one number everywhere; not as a constant, for TOSA folds x * 0 to 0 even if x may be NaN."""
+    return linalg.fill(scalar(type_.element_type, value), outs=[empty(type_)])
 
 
 def shape_value(sizes: Sequence[int]) -> ir.Value:
@@ -111,7 +117,7 @@ def _refolded(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
     if type_.rank > 1:
         flat = math.prod(type_.shape) if type_.has_static_shape else ir.ShapedType.get_dynamic_size()
         value = tensor.collapse_shape(with_shape(type_, [flat]), value, [list(range(type_.rank))])
-    if len(shape) == 1:
+    if type_.rank and len(shape) == 1:
         return value
     groups = [list(range(len(shape)))] if type_.rank and shape else []
     if shape:
@@ -141,7 +147,7 @@ def padded(value: ir.Value, low: Sequence[Length], high: Sequence[Length], fill:
     shape = [first + n + last for first, n, last in zip(low, kept, high, strict=True)]
     op = tensor.PadOp(with_shape(type_, mixed(shape)[1]), value, before, behind, known_before, known_behind)
     with ir.InsertionPoint(op.regions[0].blocks.append(*[ir.IndexType.get()] * type_.rank)):
-        tensor.YieldOp(constant(type_.element_type, fill))
+        tensor.YieldOp(scalar(type_.element_type, fill))
     return op.result
 
 
@@ -151,7 +157,7 @@ def _positive(length: Length) -> Length:
 
 def operand(value: Any, element: ir.Type, rank: int) -> ir.Value:
     """A tensor or a number as a tensor of `element` and `rank`, as TOSA's elementwise operators want it."""
-    if not isinstance(value, ir.Value):
+    if not is_tensor(value):
         return splat(ir.RankedTensorType.get([1] * rank, element), value)
     sizes = [size(value, axis) for axis in range(ranked(value).rank)]
     return reshape(cast(value, element), [1] * (rank - len(sizes)) + sizes)

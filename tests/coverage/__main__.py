@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.coverage.report import Rows, figures, page
+from tests.coverage.report import OTHERS, Rows, figures, page
 from tests.coverage.run import run
 
 Table = dict[str, dict[str, Rows]]
@@ -18,10 +18,10 @@ Table = dict[str, dict[str, Rows]]
 
 def main() -> None:
     options = _options()
-    from tests.coverage.samples import DTYPES, OPERATORS, measured
+    from tests.coverage.samples import DEFAULT, OPERATORS, measured
 
     names = options.ops.split(",") if options.ops else list(OPERATORS)
-    dtypes = options.dtypes.split(",") if options.dtypes else list(DTYPES)
+    dtypes = options.dtypes.split(",") if options.dtypes else list(DEFAULT)
     jobs = [_job(name, dtype, options, "sluice") for dtype in dtypes for name in names if measured(name, dtype)]
     if options.peer:
         options.samples = options.peer
@@ -41,7 +41,7 @@ def main() -> None:
     whole = figures(table["sluice"], table["torch-mlir"]["f32"])
     _write(options.out, json.dumps(whole, indent=1))
     _write(options.page, page(whole))
-    for part in (whole, *(whole[name] for name in ("int64", "bool") if name in whole)):
+    for part in (*([whole] if "ops" in whole else []), *(whole[name] for name in OTHERS if name in whole)):
         print(part["totals"])
     if "peer" in whole:
         print("peer", whole["peer"]["totals"], "sluice on the same samples", whole["peer"]["sluice"])
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", default="coverage.json", help="where the figures go")
     parser.add_argument("--page", help="where the page goes, if it is wanted")
     parser.add_argument("--ops", help="names, separated by commas; all of them if left out")
-    parser.add_argument("--dtypes", help="of f32, i64 and i1; all of them if left out")
+    parser.add_argument("--dtypes", help="of f32, i64, i1 and c64; all but the last if left out")
     parser.add_argument("--samples", type=int, help="how many of each operator, from the first on; all of them if left out")
     parser.add_argument(
         "--peer", type=int, default=0, help="measure torch-mlir too, on so many float32 samples of each operator"

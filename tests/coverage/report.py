@@ -9,13 +9,14 @@ from tests.coverage.samples import EXCLUDED
 
 Rows = list[dict[str, Any]]
 RESULTS = ("passed", "wrong", "unsupported", "crashed")
-NAMES = {"f32": "float32", "i64": "int64", "i1": "bool"}
+NAMES = {"f32": "float32", "i64": "int64", "i1": "bool", "c64": "complex64"}
+OTHERS = ("int64", "bool", "complex64")
 
 
 def figures(table: dict[str, dict[str, Rows]], peer: dict[str, Rows]) -> dict[str, Any]:
     """`table` gives the rows of each operator by dtype; `peer` those of torch-mlir for float32, of fewer samples maybe."""
     whole: dict[str, Any] = {"excluded": dict(EXCLUDED), "random": _random(table)}
-    for dtype, operators in table.items():
+    for dtype, operators in ({"f32": {}} | table).items():
         ops = {name: counts(rows) for name, rows in sorted(operators.items()) if _live(rows)}
         part = {"ops": ops, "totals": totals(ops), "missing": missing(operators), "failures": failures(operators)}
         whole |= part if dtype == "f32" else {NAMES[dtype]: part}
@@ -77,14 +78,14 @@ def page(whole: dict[str, Any]) -> str:
         "| dtype | operators | right in every sample | samples | passed | wrong | unsupported | crashed |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for label, part in [("float32", whole), *((n, whole[n]) for n in ("int64", "bool") if n in whole)]:
+    for label, part in [*([("float32", whole)] if "ops" in whole else []), *((n, whole[n]) for n in OTHERS if n in whole)]:
         t = part["totals"]
         share = f"{t['right']} ({t['right'] / max(t['operators'], 1):.1%})"
         lines.append(f"| {label} | {t['operators']} | {share} | {' | '.join(str(t[k]) for k in ('samples', *RESULTS))} |")
     if "peer" in whole:
         lines += ["", "On the same float32 samples, through the same JIT:", "", *_peer(whole["peer"])]
     lines += ["", "## Operators with a float32 sample that is not right", "", "| operator | passed of | why |", "|---|---|---|"]
-    for name, reasons in whole["failures"].items():
+    for name, reasons in whole.get("failures", {}).items():
         row = whole["ops"][name]
         why = reasons[0].replace("|", "\\|").replace("\n", " ")
         lines.append(f"| {name} | {row['passed']} of {row['samples']} | {why} |")

@@ -17,7 +17,8 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-DTYPES = {"f32": torch.float32, "i64": torch.int64, "i1": torch.bool}
+DTYPES = {"f32": torch.float32, "i64": torch.int64, "i1": torch.bool, "c64": torch.complex64}
+DEFAULT = ("f32", "i64", "i1")
 
 _REASONS = {
     "its result is not initialised": "empty empty_like new_empty new_empty_strided empty_strided empty_permuted",

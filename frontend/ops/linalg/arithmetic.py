@@ -9,7 +9,7 @@ from typing import Any
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar, apply, is_bool, is_complex, is_float, is_unsigned, where
-from frontend.ops.values import elementwise, ranked
+from frontend.ops.values import ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math
 
@@ -81,19 +81,21 @@ def _signbit(x: Scalar) -> Scalar:
     return copysign(x.like(1), x) < 0 if is_float(x.type) else x < 0
 
 
-def _magnitude(x: Scalar) -> Scalar:
+def magnitude(x: Scalar) -> Scalar:
     if is_float(x.type):
         return apply(math.absf, x)
     return x if is_unsigned(x.type) else x.maximum(-x)
 
 
 def _is_inf(x: Scalar) -> Scalar:
-    return _magnitude(x) == numbers.inf if is_float(x.type) else _is_nan(x)
+    if is_complex(x.type):
+        return _is_inf(x.real) | _is_inf(x.imag)
+    return magnitude(x) == numbers.inf if is_float(x.type) else _is_nan(x)
 
 
 # Functions of one argument, computed in the result's type if that is a float, else in the argument's.
 _UNARY: dict[str, Callable[[Scalar], Scalar]] = {
-    "abs": _magnitude,
+    "abs": magnitude,
     "isinf": _is_inf,
     "isnan": _is_nan,
     "reciprocal": lambda x: 1 / x,
@@ -108,7 +110,9 @@ for _name, _of_one in _UNARY.items():
     @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _unary(out: ir.Type, self: ir.Value, _function: Any = _of_one) -> Any:
         given, result = ranked(self).element_type, ranked(out).element_type
-        return DECLINED if is_complex(given) else pointwise(out, [self], _function, result if is_float(result) else given)
+        if is_complex(given) and _function not in (_is_inf, _is_nan):
+            return DECLINED
+        return pointwise(out, [self], _function, result if is_float(result) else given)
 
 
 @ops_registry.lowers("aten.clamp.default", "aten.clamp.Tensor", dynamic=True)
@@ -154,12 +158,12 @@ def div_mode(out: ir.Type, self: Any, other: Any, rounding_mode: str | None = No
 
 @ops_registry.lowers("aten.round.decimals", dynamic=True)
 def round_decimals(out: ir.Type, self: ir.Value, decimals: int = 0) -> ir.Value:
-    """Scaled, rounded half to even and scaled back, in the argument's own type."""
-    type_ = ranked(out)
+    """Scaled, rounded half to even and scaled back."""
+    scale = 10.0 ** abs(decimals)
 
-    def body(x: ir.Value) -> ir.Value:
-        scaled = Scalar(x) * 10.0**decimals if decimals >= 0 else Scalar(x) / 10.0**-decimals
-        whole = apply(math.roundeven, scaled)
-        return (whole / 10.0**decimals if decimals >= 0 else whole * 10.0**-decimals).value
+    def body(x: Scalar) -> Scalar:
+        if decimals < 0:
+            return apply(math.roundeven, x / scale) * scale
+        return apply(math.roundeven, x * scale) / scale
 
-    return elementwise(type_, [self], body) if is_float(type_.element_type) else self
+    return pointwise(out, [self], body) if is_float(ranked(out).element_type) else self

@@ -11,14 +11,13 @@ from frontend.ops.scalars import (
     Scalar,
     compare,
     component,
-    constant,
     element_type,
     is_bool,
     is_complex,
     is_float,
     wide,
 )
-from frontend.ops.values import cast, elementwise, ranked
+from frontend.ops.values import cast, elementwise, is_tensor, operand, ranked, scalar
 from passes.mlir import ir, linalg
 
 
@@ -32,8 +31,13 @@ def to_copy(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:
     return cast(self, ranked(out).element_type)
 
 
-@ops_registry.lowers("aten.arange.start_step", dynamic=True)
-def arange(out: ir.Type, start: Any, end: Any, step: Any = 1, **_: Any) -> ir.Value:
+@ops_registry.lowers("prims.convert_element_type.default", dynamic=True)
+def convert_element_type(out: ir.Type, a: ir.Value, dtype: str) -> ir.Value:
+    return cast(a, ranked(out).element_type)
+
+
+@ops_registry.lowers("aten.arange.start_step", "prims.iota.default", dynamic=True)
+def arange(out: ir.Type, start: Any, step: Any = 1, **_: Any) -> ir.Value:
     element = ranked(out).element_type
     wide = element if is_float(element) else element_type("i64")
 
@@ -49,20 +53,20 @@ for _name in COMPARISONS:
 
     @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def _compare(out: ir.Type, self: ir.Value, other: Any, _name: str = _name) -> ir.Value:
-        element = _common(self, other)
+        element = common(self, other)
 
         def body(*scalars: ir.Value) -> ir.Value:
-            x, y = scalars if len(scalars) == 2 else (scalars[0], constant(element, other))
+            x, y = scalars if len(scalars) == 2 else (scalars[0], scalar(element, other))
             return compare(_name, x, y)
 
-        tensors = [self, other] if isinstance(other, ir.Value) else [self]
+        tensors = [self, other] if is_tensor(other) else [self]
         return elementwise(ranked(out), [cast(t, element) for t in tensors], body)
 
 
-_NUMBERS = {bool: "i1", int: "i64", float: "f32", complex: "c64"}  # what PyTorch makes of a Python number
+_NUMBERS = {bool: "i1", int: "i64", float: "f32", complex: "c64"}  # what PyTorch makes of a Python number; i64 of a size
 
 
-def _common(self: ir.Value, other: Any) -> ir.Type:
+def common(self: ir.Value, other: Any) -> ir.Type:
     """The element type in which PyTorch compares two operands.
 
     Complex numbers go before floats, these before integers and these before bool, then tensors before tensors without
@@ -70,8 +74,8 @@ def _common(self: ir.Value, other: Any) -> ir.Type:
     """
 
     def priority(value: Any) -> tuple[int, int, int]:
-        known = isinstance(value, ir.Value)
-        element = ranked(value).element_type if known else element_type(_NUMBERS[type(value)])
+        known = is_tensor(value)
+        element = ranked(value).element_type if known else element_type(_NUMBERS.get(type(value), "i64"))
         elements.append(element)
         rank = min(ranked(value).rank, 1) if known else -1
         kind = 3 if is_complex(element) else 2 if is_float(element) else 0 if is_bool(element) else 1
@@ -97,18 +101,20 @@ def pointwise(
     def body(*tensors: ir.Value) -> ir.Value:
         left = iter(tensors)
         scalars = [
-            Scalar(next(left)).to(element).to(wide(element)) if isinstance(v, ir.Value) else Scalar(constant(wide(element), v))
+            Scalar(next(left)).to(element).to(wide(element)) if is_tensor(v) else Scalar(scalar(wide(element), v))
             for v in operands
         ]
         return function(*scalars).to(type_.element_type).value
 
-    return elementwise(type_, [v for v in operands if isinstance(v, ir.Value)], body)
+    return elementwise(type_, [v for v in operands if is_tensor(v)], body)
 
 
 for _name in ("add", "sub", "mul", "div"):
 
     @ops_registry.lowers(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", dynamic=True)
     def arithmetic(out: ir.Type, self: Any, other: Any, alpha: Any = 1, _name: str = _name) -> ir.Value:
+        if _name in ("add", "sub"):  # numbers are rounded to the element type first, factors and divisors are not
+            self, other = (operand(v, ranked(out).element_type, 0) for v in (self, other))
         return pointwise(out, [self, other], lambda x, y: x.do(_name, y if alpha == 1 else y * alpha))
 
 

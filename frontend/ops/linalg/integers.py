@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontend.ops.control import iterate
+from frontend.ops.linalg.arithmetic import magnitude
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar, is_unsigned, where
 from frontend.ops.values import ranked
 from frontend.registry import DECLINED
-from passes.mlir import ir, scf
-
-
-def _repeat(condition: Callable[..., Scalar], step: Callable[..., Sequence[Scalar]], *start: Scalar) -> list[Scalar]:
-    """`step` applied to Scalars for as long as the condition on them holds."""
-    types = [s.type for s in start]
-    op = scf.WhileOp(types, [s.value for s in start])
-    before, after = op.before.blocks.append(*types), op.after.blocks.append(*types)
-    with ir.InsertionPoint(before):
-        scf.ConditionOp(condition(*map(Scalar, before.arguments)).value, list(before.arguments))
-    with ir.InsertionPoint(after):
-        scf.YieldOp([s.value for s in step(*map(Scalar, after.arguments))])
-    return [Scalar(v) for v in op.results]
+from passes.mlir import ir
 
 
 def power(x: Scalar, n: int) -> Scalar:
@@ -37,11 +26,11 @@ def _power(x: Scalar, y: Scalar) -> Scalar:
     """The same for a power known at run time; of negative ones only those of 1 and -1 are not 0."""
     one = x.like(1)
     left = y if is_unsigned(y.type) else y.maximum(0)
-    result, _, _ = _repeat(
-        lambda result, base, left: left != 0,
-        lambda result, base, left: [where((left & 1) != 0, result * base, result), base * base, left >> 1],
-        one, x, left,
-    )  # fmt: skip
+
+    def step(result: Scalar, base: Scalar, left: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+        return where((left & 1) != 0, result * base, result), base * base, left >> 1
+
+    result, _, _ = iterate(lambda result, base, left: left != 0, step, one, x, left)
     if is_unsigned(y.type):
         return result
     sign = where((y & 1) != 0, x, one)
@@ -58,13 +47,13 @@ def pow_(out: ir.Type, self: Any, exponent: Any) -> Any:
 
 
 def _gcd(x: Scalar, y: Scalar) -> Scalar:
-    greatest, _ = _repeat(lambda x, y: y != 0, lambda x, y: [y, x.do("rem", y)], x, y)
-    return greatest if is_unsigned(x.type) else where(greatest < 0, -greatest, greatest)
+    _, greatest = iterate(lambda x, y: x != 0, lambda x, y: (y.do("rem", x), x), magnitude(x), magnitude(y))
+    return greatest
 
 
 def _lcm(x: Scalar, y: Scalar) -> Scalar:
-    multiple = x.do("div", _gcd(x, y)) * y
-    return multiple if is_unsigned(x.type) else where(multiple < 0, -multiple, multiple)
+    shortened = x.do("div", _gcd(x, y))
+    return magnitude(shortened.to("i32") * y.to("i32") if x.type.width < 32 else shortened * y)
 
 
 def _shift(x: Scalar, y: Scalar, left: bool) -> Scalar:

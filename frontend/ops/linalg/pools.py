@@ -9,7 +9,7 @@ from typing import Any
 
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.linalg.windows import Window, element, fit, loop_index, over_windows, place, windows
-from frontend.ops.scalars import Scalar, element_type, is_float, where
+from frontend.ops.scalars import Scalar, element_type, is_float, limits, where
 from frontend.ops.values import cast, elementwise, ranked, with_element, with_shape
 from passes.mlir import ir, tensor
 
@@ -70,12 +70,12 @@ for _n in (1, 2, 3):
             at = number * w.stride + element * w.dilation - w.padding
             return at, (at >= 0) & (at < w.size)
 
-        return _greatest(out, fit(self, axes, _lowest(self)), axes, sizes, position)
+        return _greatest(out, fit(self, axes, limits(ranked(self).element_type)[0]), axes, sizes, position)
 
     @ops_registry.lowers(f"aten.adaptive_max_pool{_n}d.default")
     def adaptive_max_pool(out: Any, self: ir.Value, output_size: Any, _n: int = _n) -> list[ir.Value]:
         sizes = ranked(self).shape[-_n:]
-        spread, axes = _spread(self, ranked(out[0]).shape[-_n:], _lowest(self))
+        spread, axes = _spread(self, ranked(out[0]).shape[-_n:], limits(ranked(self).element_type)[0])
 
         def position(axis: int, number: Scalar, element: Scalar) -> tuple[Scalar, Scalar]:
             at = _begin(number, sizes[axis], axes[axis].count) + element
@@ -137,19 +137,12 @@ def _mean(
     return elementwise(out, [total], body)
 
 
-def _lowest(x: ir.Value) -> Any:
-    element = ranked(x).element_type
-    if is_float(element):
-        return float("-inf")
-    return 0 if element.is_unsigned else -(1 << element.width - 1)
-
-
 def _greatest(
     out: Sequence[ir.Type], x: ir.Value, axes: Sequence[Window], sizes: Sequence[int], position: Position
 ) -> list[ir.Value]:
     """The greatest value of each window, NaN if there is one, and where it is: the first, but the last NaN, as in PyTorch."""
     values_type, indices_type = map(ranked, out)
-    lowest, lead, n = _lowest(x), values_type.rank - len(axes), len(axes)
+    lowest, lead, n = limits(values_type.element_type)[0], values_type.rank - len(axes), len(axes)
     values = over_windows(
         values_type, x, axes, lowest, lambda value, best: where((value > best) | (value != value), value, best)
     )

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from frontend.ops.indices import at_least_1d, clamped, wrapped
 from frontend.ops.kernel import Index, index, reader
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar
-from frontend.ops.values import cast, elementwise, empty, generic, lengths, loop_indices, mixed, ranked, reshape, size, sizes_of
+from frontend.ops.values import (
+    Size,
+    cast,
+    elementwise,
+    empty,
+    generic,
+    lengths,
+    loop_indices,
+    mixed,
+    ranked,
+    reshape,
+    size,
+    sizes_of,
+    with_shape,
+)
 from passes.mlir import ir, tensor
 
 
@@ -43,10 +58,28 @@ def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: A
     return tensor.extract_slice(out, self, *place)
 
 
+@ops_registry.lowers("aten.split_with_sizes.default")
+def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[int], dim: int = 0) -> list[ir.Value]:
+    parts = [out] if isinstance(out, ir.Type) else out
+    starts = accumulate(split_sizes[:-1], initial=0)
+    return [slice_(part, self, dim, start) for part, start in zip(parts, starts, strict=True)]
+
+
 @ops_registry.lowers("aten.select.int", dynamic=True)
 def select(out: ir.Type, self: ir.Value, dim: int, index: Any) -> ir.Value:
     axis = dim % ranked(self).rank
     return tensor.extract_slice(out, self, *_window(self, axis, wrapped(index, size(self, axis)), 1))
+
+
+@ops_registry.lowers("aten.split_with_sizes.default", dynamic=True)
+def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[Size], dim: int = 0) -> list[ir.Value]:
+    parts: list[ir.Value] = []
+    start: Index = 0
+    for type_, given in zip([out] if isinstance(out, ir.Type) else out, split_sizes, strict=True):
+        count = given if isinstance(given, int) else Scalar(given)
+        parts.append(tensor.extract_slice(type_, self, *_window(self, dim % ranked(self).rank, start, count)))
+        start = start + count
+    return parts
 
 
 @ops_registry.lowers("aten.slice_scatter.default", dynamic=True)
@@ -136,12 +169,13 @@ def unfold(out: ir.Type, self: ir.Value, dimension: int, size: int, step: int) -
     return _moved(out, self, lambda at: [*at[:axis], at[axis] * step + at[-1], *at[axis + 1 : -1]])
 
 
-@ops_registry.lowers("aten.repeat.default")
-def repeat(out: ir.Type, self: ir.Value, repeats: Sequence[int]) -> ir.Value:
+@ops_registry.lowers("aten.repeat.default", dynamic=True)
+def repeat(out: ir.Type, self: ir.Value, repeats: Sequence[Size]) -> ir.Value:
     """A dimension for the copies before each dimension, that both become one."""
     type_ = ranked(out)
-    shape = [1] * (len(repeats) - ranked(self).rank) + list(ranked(self).shape)
-    once = [n for length in shape for n in (1, length)]
-    often = [n for pair in zip(repeats, shape, strict=True) for n in pair]
-    copies = elementwise(ir.RankedTensorType.get(often, type_.element_type), [reshape(self, once)], lambda x: x)
-    return reshape(copies, type_.shape)
+    shape = [1] * (len(repeats) - ranked(self).rank) + [size(self, axis) for axis in range(ranked(self).rank)]
+    once = reshape(self, [n for count in shape for n in (1, count)])
+    often = with_shape(type_, mixed([n for pair in zip(repeats, shape, strict=True) for n in pair])[1])
+    known = {2 * axis: count for axis, count in enumerate(repeats)} | {2 * axis + 1: n for axis, n in enumerate(shape)}
+    copies = elementwise(often, [once], lambda x: x, empty(often, known))
+    return reshape(copies, sizes_of(type_))

@@ -14,32 +14,37 @@ from passes.mlir import ir, math
 
 Formula = Callable[..., Scalar]
 
-absolute, acos, ceil, copysign, cos, erf, erfc, exp, floor, fma, log, power, sin, sqrt, tan, trunc = (
+absolute, acos, copysign, cos, erf, erfc, exp, floor, fma, log, nearest, power, sin, sqrt, tan, trunc = (
     partial(apply, operation)
     for operation in (
-        math.absf, math.acos, math.ceil, math.copysign, math.cos, math.erf, math.erfc, math.exp, math.floor, math.fma, math.log,
-        math.powf, math.sin, math.sqrt, math.tan, math.trunc,
+        math.absf, math.acos, math.copysign, math.cos, math.erf, math.erfc, math.exp, math.floor, math.fma, math.log,
+        math.roundeven, math.powf, math.sin, math.sqrt, math.tan, math.trunc,
     )
 )  # fmt: skip
 
 INF, NAN = float("inf"), float("nan")
 
 
+def by_formula(out: ir.Type, formula: Formula, *operands: Any, precise: bool = False) -> Any:
+    """A formula on each element of the operands, computed in f32 or f64 (in f64 if `precise`) and rounded once."""
+    type_ = ranked(out)
+    element = type_.element_type
+    if not is_float(element):
+        return DECLINED
+    inside = element_type("f64") if precise else wide(element)
+
+    def body(*values: ir.Value) -> ir.Value:
+        return formula(*(Scalar(v).to(inside) for v in values)).to(element).value
+
+    return elementwise(type_, [operand(v, element, type_.rank) for v in operands], body)
+
+
 def lower_to(formula: Formula, *operators: str, precise: bool = False) -> None:
-    """Lower `aten.<operator>` to a formula of its operands, computed in f32 or f64 (in f64 if `precise`) and rounded once."""
+    """Lower `aten.<operator>` to a formula of its operands."""
 
     @ops_registry.lowers(*(f"aten.{name}" for name in operators), dynamic=True)
     def lowering(out: ir.Type, **args: Any) -> Any:
-        type_ = ranked(out)
-        element = type_.element_type
-        if not is_float(element):
-            return DECLINED
-        inside = element_type("f64") if precise else wide(element)
-
-        def body(*values: ir.Value) -> ir.Value:
-            return formula(*(Scalar(v).to(inside) for v in values)).to(element).value
-
-        return elementwise(type_, [operand(v, element, type_.rank) for v in args.values()], body)
+        return by_formula(out, formula, *args.values(), precise=precise)
 
 
 def polynomial(x: Scalar, coefficients: Sequence[float]) -> Scalar:

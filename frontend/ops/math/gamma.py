@@ -11,12 +11,14 @@ from frontend.ops.math.formulas import (
     INF,
     NAN,
     absolute,
+    by_formula,
     copysign,
     either,
     exp,
     floor,
     log,
     lower_to,
+    nearest,
     polynomial,
     power,
     ratio,
@@ -25,9 +27,7 @@ from frontend.ops.math.formulas import (
     trunc,
 )
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import Scalar, is_float, where, wide
-from frontend.ops.values import cast, elementwise, ranked
-from frontend.registry import DECLINED
+from frontend.ops.scalars import Scalar, where
 from passes.mlir import ir
 
 EPSILON = 2.0**-53  # of f64
@@ -44,7 +44,7 @@ def lgamma(x: Scalar) -> Scalar:
     size = absolute(x)
     value = (log(size + (of.LANCZOS_G - 0.5)) - 1.0) * (size - 0.5) + log(lanczos(size))
     value = either((size < 1e-20, -log(size)), ((size == 1.0) | (size == 2.0), 0.0), (size == INF, INF), otherwise=value)
-    distance = size - floor(size + 0.5)
+    distance = size - nearest(size)
     reflected = math.log(math.pi) - log(absolute(sin(distance * math.pi))) - log(size) - value
     negative = (x < 0.0) & (size < INF)
     return either((negative & (distance == 0.0), INF), (negative, reflected), otherwise=value)
@@ -126,17 +126,9 @@ lower_to(zeta, *(f"special_zeta.{overload}" for overload in ("default", "self_sc
 @ops_registry.lowers("aten.polygamma.default", dynamic=True)
 def polygamma(out: ir.Type, n: int, self: ir.Value) -> Any:
     """The n-th derivative of digamma, with its factorial rounded as PyTorch rounds it."""
-    element = ranked(out).element_type
-    if not is_float(element):
-        return DECLINED
 
-    def formula(x: Scalar) -> Scalar:
-        if n < 2:
-            return trigamma(x) if n else digamma(x.to("f64")).to(x.type)
+    def derivative(x: Scalar) -> Scalar:
         factorial = exp(x.like(math.lgamma(n + 1)))
         return (factorial if n % 2 else -factorial) * zeta(x.like(n + 1), x)
 
-    def body(x: ir.Value) -> ir.Value:
-        return formula(Scalar(x).to(wide(element))).to(element).value
-
-    return elementwise(ranked(out), [cast(self, element)], body)
+    return by_formula(out, (digamma, trigamma)[n] if n < 2 else derivative, self, precise=n == 0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from frontend.ops.kernel import Index, array, cell, fold, loop, reader, when, while_
-from frontend.ops.scalars import Scalar, element_type, is_complex, where
+from frontend.ops.scalars import Scalar, element_type, exact, is_complex, where
 from frontend.ops.scf.matrices import (
     Matrix,
     ascending,
     complex_number,
     conjugate,
     each,
-    exact,
     fill_identity,
     load,
     norm,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from frontend.ops.kernel import Array, Index, Reader, array, cell, fold, loop, positions
-from frontend.ops.scalars import Scalar, apply, component, constant, element_type, is_complex, where
+from frontend.ops.scalars import Scalar, apply, component, constant, is_complex, where
 from frontend.ops.values import elementwise, ranked, with_shape
 from passes.mlir import complex, ir, math
 
@@ -75,11 +75,6 @@ def swap(a: Matrix, i: Index, j: Index, columns: int) -> None:
 def scratch(shape: Sequence[int], element: ir.Type | str, start: Any = None) -> Matrix:
     """Memory for a kernel's own use."""
     return Matrix(array(shape, element, start), ())
-
-
-def exact(element: ir.Type) -> ir.Type:
-    """The type in which iterations compute."""
-    return element_type("c128" if is_complex(element) else "f64")
 
 
 def complex_number(real: Scalar, imaginary: Scalar) -> Scalar:

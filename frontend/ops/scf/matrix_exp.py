@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from frontend.ops.kernel import array, cell, fold, loop, positions, reader, while_
-from frontend.ops.scalars import where
-from frontend.ops.scf.matrices import Matrix, each, exact, fill_identity, scratch, size
+from frontend.ops.scalars import exact, where
+from frontend.ops.scf.matrices import Matrix, each, fill_identity, scratch, size
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import ranked
 from passes.mlir import ir

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.kernel import array, cell, loop, positions, reader, when, while_
-from frontend.ops.scalars import Scalar, apply, component, where
+from frontend.ops.scalars import Scalar, apply, component, exact, where
 from frontend.ops.scf.matrices import (
     Matrix,
     ascending,
     conjugate,
     dot,
     each,
-    exact,
     fill_identity,
     load,
     norm,
