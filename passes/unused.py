@@ -8,7 +8,7 @@ from passes.targets import Target
 
 
 def drop_unused_calls(module: ir.Operation, target: Target) -> None:
-    """Before bufferization: erase each linalg.generic whose results are not used."""
+    """Before bufferization: erase each linalg.generic whose results are not used. One that writes memory has none."""
     for op in reversed(find_all(module, "linalg.generic")):
-        if not any(list(result.uses) for result in op.results):
+        if list(op.results) and not any(list(result.uses) for result in op.results):
             op.erase()
