@@ -96,13 +96,14 @@ def _declare_callees(graph: Graph) -> None:
 
 
 class _Symbols(dict[str, Scalar]):
-    """The graph's symbols as values, each made when it is first asked for: a dimension of what has it, or an input."""
+    """The graph's symbols as values, each made when it is first asked for: a dimension, or a number in a tensor."""
 
     def __init__(self, graph: Graph, values: dict[Ref, ir.Value]) -> None:
         super().__init__()
         given = [(i.name, i.type) for i in graph.inputs] + [(p.name, p.type) for p in graph.parameters]
         self.places = symbols_in([*given, *((n.name, t) for n in graph.nodes for t in n.types[:1])])
         self.numbers = {i.symbol: i.name for i in graph.inputs if i.symbol}
+        self.numbers |= {n.args["symbol"]: n.name for n in graph.nodes if n.op == "sluice.item"}
         self.tensors = values
 
     def __contains__(self, name: object) -> bool:

@@ -8,7 +8,8 @@ from passes.targets import Target
 
 
 def drop_unused_calls(module: ir.Operation, target: Target) -> None:
-    """Before bufferization: erase each linalg.generic whose results are not used. One that writes memory has none."""
+    """Before bufferization: erase each linalg.generic that writes no memory and whose results are not used."""
     for op in reversed(find_all(module, "linalg.generic")):
-        if list(op.results) and not any(list(result.uses) for result in op.results):
+        writes = any(isinstance(operand.type, ir.MemRefType) for operand in op.operands)
+        if not writes and not any(list(result.uses) for result in op.results):
             op.erase()

@@ -38,11 +38,14 @@ class _Function(nn.Module):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self.function = function
-        self.forward = function  # export reads the signature
         try:
             inspect.signature(function)
-        except ValueError:  # a builtin, which tells none
-            self.forward = lambda *args, **kwargs: function(*args, **kwargs)  # noqa: PLW0108
+            self.forward = function  # export reads the signature
+        except ValueError:  # some builtins tell none
+            self.forward = self._call
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
 
 
 def by_export(
@@ -77,7 +80,8 @@ def by_export(
         placeholders[spec.arg.name].meta.setdefault("val", None)
     graph, returns, tables = functional(exported.graph_module, name, roles, table)
     tensors |= tables
-    graph.ranges = {str(symbol): _range(values) for symbol, values in exported.range_constraints.items()}
+    ranges = exported.range_constraints.items()  # of what a tensor holds too, which may be negative
+    graph.ranges = {str(symbol): _range(values) for symbol, values in ranges if values.lower.is_Integer}
     user = [r for r, s in zip(returns, signature.output_specs, strict=True) if s.kind is OutputKind.USER_OUTPUT]
     leaves, in_spec = pytree.tree_flatten((args, kwargs))
     given = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]

@@ -17,7 +17,7 @@ from frontend.graph import Dim, Graph, Input, Node, Parameter, Ref, Source, Tens
 DTYPES = {
     torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int64: "i64",
     torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.bool: "i1",
-    torch.uint64: "u64", torch.uint32: "u32", torch.uint16: "u16", torch.uint8: "u8",
+    torch.uint32: "u32", torch.uint16: "u16", torch.uint8: "u8",
     torch.complex128: "c128", torch.complex64: "c64", torch.complex32: "c32",
 }  # fmt: skip
 
@@ -30,6 +30,7 @@ class CaptureError(Exception):
 
 
 _SYMBOLIC = torch.SymInt | torch.SymBool | torch.SymFloat
+_ITEM = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)  # the number that a tensor holds
 
 
 def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
@@ -46,6 +47,9 @@ def graph_of(program: fx.Graph, name: str, roles: dict[str, str]) -> Graph:
             graph.outputs = _outputs(node, values)
         elif isinstance(node.meta.get("val"), _SYMBOLIC):
             values[node] = _symbol(node)
+            if node.target in _ITEM and isinstance(values[node], Dim):
+                args = {"self": values[node.args[0]], "symbol": values[node].expression}
+                graph.nodes.append(Node(node.name, "sluice.item", args, (TensorType((), "i64"),), _source(node)))
         elif node.target is operator.getitem:
             values[node] = Ref(node.args[0].name, node.args[1])
         elif isinstance(node.target, torch._ops.OpOverload):

@@ -117,7 +117,7 @@ def _refolded(value: ir.Value, shape: Sequence[Size]) -> ir.Value:
     if type_.rank > 1:
         flat = math.prod(type_.shape) if type_.has_static_shape else ir.ShapedType.get_dynamic_size()
         value = tensor.collapse_shape(with_shape(type_, [flat]), value, [list(range(type_.rank))])
-    if len(shape) == 1:
+    if type_.rank and len(shape) == 1:
         return value
     groups = [list(range(len(shape)))] if type_.rank and shape else []
     if shape:

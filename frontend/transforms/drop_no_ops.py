@@ -28,11 +28,11 @@ def drop_no_ops(graph: Graph) -> None:
 
 
 def drop_unused(graph: Graph) -> None:
-    """Graphs are functional, so a node without a use has no effect."""
+    """Graphs are functional, so a node without a use has no effect; sizes may use the number that an item gives."""
     used = {ref.name for ref in graph.outputs}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.name in used:
+        if node.name in used or node.op == "sluice.item":
             kept.append(node)
             used |= {ref.name for ref in node.refs()}
     graph.nodes = kept[::-1]

@@ -41,7 +41,7 @@ def main() -> None:
     whole = figures(table["sluice"], table["torch-mlir"]["f32"])
     _write(options.out, json.dumps(whole, indent=1))
     _write(options.page, page(whole))
-    for part in (whole, *(whole[name] for name in OTHERS if name in whole)):
+    for part in (*([whole] if "ops" in whole else []), *(whole[name] for name in OTHERS if name in whole)):
         print(part["totals"])
     if "peer" in whole:
         print("peer", whole["peer"]["totals"], "sluice on the same samples", whole["peer"]["sluice"])

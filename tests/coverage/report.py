@@ -78,14 +78,14 @@ def page(whole: dict[str, Any]) -> str:
         "| dtype | operators | right in every sample | samples | passed | wrong | unsupported | crashed |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for label, part in [("float32", whole), *((n, whole[n]) for n in OTHERS if n in whole)]:
+    for label, part in [*([("float32", whole)] if "ops" in whole else []), *((n, whole[n]) for n in OTHERS if n in whole)]:
         t = part["totals"]
         share = f"{t['right']} ({t['right'] / max(t['operators'], 1):.1%})"
         lines.append(f"| {label} | {t['operators']} | {share} | {' | '.join(str(t[k]) for k in ('samples', *RESULTS))} |")
     if "peer" in whole:
         lines += ["", "On the same float32 samples, through the same JIT:", "", *_peer(whole["peer"])]
     lines += ["", "## Operators with a float32 sample that is not right", "", "| operator | passed of | why |", "|---|---|---|"]
-    for name, reasons in whole["failures"].items():
+    for name, reasons in whole.get("failures", {}).items():
         row = whole["ops"][name]
         why = reasons[0].replace("|", "\\|").replace("\n", " ")
         lines.append(f"| {name} | {row['passed']} of {row['samples']} | {why} |")

@@ -253,3 +253,20 @@ def test_overloads_by_number() -> None:
         lambda x: (aten.bitwise_and.Scalar(x, True), aten.bitwise_or.Scalar(x, True), aten.bitwise_xor.Scalar(x, True)), flags
     )
     check(lambda x: torch.where(x == x, x, aten.empty_permuted.default([3], [0])), x)
+
+
+def test_sizes_that_vary() -> None:
+    def elementwise(x: Tensor, y: Tensor) -> list[Tensor]:
+        whole = (torch.gcd(x.long(), y.long()), x.long() << 2, x.long() ** 2, torch.div(x, y, rounding_mode="floor"))
+        bits = (torch.nextafter(x, y), torch.frexp(x).mantissa, x.isinf(), torch.full_like(x, 2.0))
+        return [*whole, *bits, x.clamp(0, 1), x.clamp(y), torch.relu(x), x * 0.5 + 2, functional.elu(x), torch.hypot(x, y)]
+
+    def products(x: Tensor, y: Tensor) -> list[Tensor]:
+        return [x.long() @ y.long().T, torch.addmm(torch.ones(4), x, x.T @ y, beta=2)]
+
+    rows = torch.export.Dim("rows", min=2)
+    for function in (elementwise, products):
+        compiled = DynamoCompiler().compile(function, torch.ones(5, 4), torch.ones(5, 4), dynamic_shapes=({0: rows}, {0: rows}))
+        for count in (2, 7):
+            x, y = torch.randn(2, count, 4)
+            torch.testing.assert_close(compiled(x, y), function(x, y))

@@ -94,6 +94,7 @@ def test_parts_and_views() -> None:
     same(lambda x: [x.real, x.imag, x.conj(), x.mT.conj().imag, torch.view_as_real(x), torch.angle(x.real)], x)
     same(lambda x: [torch.view_as_complex(x), torch.polar(x, x), torch.complex(x, -x)], pairs)
     same(lambda x: [x.permute(1, 0), x.reshape(-1)[::3], torch.cat([x, x], 1), x[:, 1:3], x.flip(0), x.T.contiguous()], x)
+    same(lambda x: [x[0, 0].reshape(1), x[0, :1].reshape(()), *x.split([1, 3], 1)], x)
     same(lambda x: [torch.view_as_real(x), x.conj(), x.real], numbers(0, 3))
     same(lambda x: [torch.view_as_real(x), x.imag, x.angle()], numbers())
     same(

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, special, tensor
+from torch.export import Dim
 
+from frontend import DynamoCompiler
 from tests.compiled import check
 
 f32, f64 = torch.float32, torch.float64
@@ -75,3 +77,27 @@ def test_functions_of_two_numbers(function: Callable[..., Tensor]) -> None:
 def test_numbers_beside_tensors_and_no_elements() -> None:
     check(lambda x: (special.zeta(x, 2), special.zeta(3.5, x), special.erfcx(x[:0])), tensor([0.5, 3.0]))
     check(lambda x, y: (special.multigammaln(x, 3), special.gammaln(y)), tensor([2.5, 30.0]), tensor(1.5))
+
+
+def test_powers_and_logit_in_half_precision_round_as_pytorch_does() -> None:
+    def program(x: Tensor) -> tuple[Tensor, ...]:
+        half = x.half()
+        return tuple(y.float() for y in (half.pow(0.5), half.pow(-0.5), half.pow(0.3), 2.7**half, half.logit()))
+
+    check(program, POINTS, rtol=0, atol=0)
+
+
+def test_sizes_that_vary() -> None:
+    def program(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+        return (
+            special.gammainc(a, b),
+            special.legendre_polynomial_p(a, b),
+            special.zeta(a, 2.0),
+            special.erfcx(a),
+            a.pow(b).exp(),
+        )
+
+    x, n = torch.rand(5, 3) * 4, Dim("n", min=2)
+    compiled = DynamoCompiler().compile(program, x, x, dynamic_shapes={"a": {0: n}, "b": {0: n}})
+    more = torch.rand(9, 3) * 4
+    torch.testing.assert_close(compiled(more, more), program(more, more), equal_nan=True)

@@ -11,6 +11,7 @@ from passes.parallelize import parallelize
 from passes.reassociate import reassociate_sums
 from passes.schedule import Schedule, ScheduleError, find_all
 from passes.targets import TARGETS
+from passes.unused import drop_unused_calls
 from tests.compiled import run_module
 
 TARGET = TARGETS["x86-64-v4"]
@@ -133,3 +134,34 @@ def test_a_sequence_that_fails_says_on_what_and_why() -> None:
     schedule.split(schedule.match("%root", "func.return"), 0, 1)
     with pytest.raises(ScheduleError, match=r"func\.func at .*Failed to apply"), module.context, ir.Location.unknown():
         schedule.apply(find_all(module.operation, "func.func")[0])
+
+
+UNUSED_CALLS = """
+#map = affine_map<(i) -> (i)>
+func.func private @cos(f64) -> f64
+func.func @f(%x: tensor<4xf64>, %memory: memref<4xf64>) {
+  %empty = tensor.empty() : tensor<4xf64>
+  %once = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]}
+      ins(%x : tensor<4xf64>) outs(%empty : tensor<4xf64>) {
+  ^bb0(%a: f64, %b: f64):
+    %y = func.call @cos(%a) : (f64) -> f64
+    linalg.yield %y : f64
+  } -> tensor<4xf64>
+  %twice = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]}
+      ins(%once : tensor<4xf64>) outs(%empty : tensor<4xf64>) {
+  ^bb0(%a: f64, %b: f64):
+    %y = func.call @cos(%a) : (f64) -> f64
+    linalg.yield %y : f64
+  } -> tensor<4xf64>
+  linalg.generic {indexing_maps = [#map], iterator_types = ["parallel"]} outs(%memory : memref<4xf64>) {
+  ^bb0(%b: f64):
+    linalg.yield %b : f64
+  }
+  return
+}
+"""
+
+
+def test_calls_whose_results_are_unused_go_and_writes_to_memory_stay() -> None:
+    module = apply(drop_unused_calls, UNUSED_CALLS)
+    assert len(find_all(module.operation, "linalg.generic")) == 1

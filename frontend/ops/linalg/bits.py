@@ -51,7 +51,7 @@ def _frexp(x: Scalar) -> tuple[Scalar, Scalar]:
     return where(plain, x, mantissa), where(plain, 0, exponent)
 
 
-@ops_registry.lowers("aten.frexp.Tensor")
+@ops_registry.lowers("aten.frexp.Tensor", dynamic=True)
 def frexp(out: tuple[ir.Type, ir.Type], self: ir.Value) -> list[ir.Value]:
     mantissa, exponent = out
     element = ranked(self).element_type

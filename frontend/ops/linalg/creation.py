@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.values import cast, elementwise, empty, ranked, splat
+from frontend.ops.values import cast, elementwise, empty, ranked, reshape, splat
 from passes.mlir import ir
 
 
@@ -27,3 +27,9 @@ def empty_(out: ir.Type, **_: Any) -> ir.Value:
 @ops_registry.lowers("aten.copy.default", dynamic=True)
 def copy(out: ir.Type, self: ir.Value, src: ir.Value, **_: Any) -> ir.Value:
     return elementwise(ranked(out), [cast(src, ranked(out).element_type)], lambda x: x)
+
+
+@ops_registry.lowers("sluice.item", dynamic=True)
+def item(out: ir.Type, self: ir.Value, symbol: str) -> ir.Value:
+    """The number that a tensor holds, which the graph's sizes call `symbol`."""
+    return cast(reshape(self, []), ranked(out).element_type)

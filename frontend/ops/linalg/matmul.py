@@ -7,20 +7,23 @@ from typing import Any
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import Scalar, constant, wide
-from frontend.ops.values import cast, empty, generic, ranked, with_element
+from frontend.ops.values import cast, empty, generic, ranked, size, with_element
 from passes.mlir import ir, linalg
 
 
 def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -> ir.Value:
     """A product as einsum writes it, summed in `out`'s type: `mk,kn->mn`."""
     operands, result = spec.split("->")
-    letters = sorted(set(operands) - {","}, key=lambda letter: (letter not in result, letter))
+    terms = operands.split(",")
+    letters = sorted({*"".join(terms)}, key=lambda letter: (letter not in result, letter))
     maps = [
-        ir.AffineMap.get(len(letters), 0, [ir.AffineDimExpr.get(letters.index(letter)) for letter in letters_of])
-        for letters_of in (*operands.split(","), result)
+        ir.AffineMap.get(len(letters), 0, [ir.AffineDimExpr.get(letters.index(letter)) for letter in term])
+        for term in (*terms, result)
     ]
     kinds = ["parallel" if letter in result else "reduction" for letter in letters]
-    start = linalg.fill(constant(out.element_type, 0), outs=[empty(out)])
+    sizes = {letter: size(v, axis) for v, term in zip((x, y), terms, strict=True) for axis, letter in enumerate(term)}
+    known = {axis: sizes[letter] for axis, letter in enumerate(result)}
+    start = linalg.fill(constant(out.element_type, 0), outs=[empty(out, known)])
 
     def body(x: ir.Value, y: ir.Value, sum_: ir.Value) -> ir.Value:
         return (Scalar(sum_) + Scalar(x) * Scalar(y)).value
@@ -30,7 +33,7 @@ def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -
 
 for _name, _spec in {"mm": "mk,kn->mn", "bmm": "bmk,bkn->bmn"}.items():
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _product(out: ir.Type, self: ir.Value, mat2: ir.Value, _spec: str = _spec) -> ir.Value:
         type_ = ranked(out)
         return cast(contraction(with_element(type_, wide(type_.element_type)), _spec, self, mat2), type_.element_type)
@@ -38,7 +41,7 @@ for _name, _spec in {"mm": "mk,kn->mn", "bmm": "bmk,bkn->bmn"}.items():
 
 for _name, _spec in {"addmm": "mk,kn->mn", "addmv": "mk,k->m", "addbmm": "bmk,bkn->mn", "baddbmm": "bmk,bkn->bmn"}.items():
 
-    @ops_registry.lowers(f"aten.{_name}.default")
+    @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _added(
         out: ir.Type, self: ir.Value, beta: Any = 1, alpha: Any = 1, _spec: str = _spec, **factors: ir.Value
     ) -> ir.Value:

@@ -6,12 +6,12 @@ from typing import Any
 
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import constant, is_float
-from frontend.ops.values import elementwise, empty, generic, padded, ranked, with_shape
+from frontend.ops.values import Size, elementwise, empty, generic, padded, ranked, size, with_shape
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg, tensor
 
 
-@ops_registry.lowers("sluice.linear")
+@ops_registry.lowers("sluice.linear", dynamic=True)
 def linear(out: ir.Type, input: ir.Value, weight: ir.Value, bias: ir.Value | None) -> Any:
     """input [m, k] times weight [panels, k, width] (see `frontend.parameters`) plus bias [n]: [m, n].
 
@@ -27,27 +27,28 @@ def linear(out: ir.Type, input: ir.Value, weight: ir.Value, bias: ir.Value | Non
     value = generic(
         product,
         [input, weight],
-        _start(product, bias),
+        _start(product, size(input, 0), bias),
         maps,
         ["parallel", "parallel", "parallel", "reduction"],
         lambda x, w, sum_: arith.addf(sum_, arith.mulf(x, w)),
     )
-    padded = with_shape(type_, [m, panels * width])
-    value = tensor.CollapseShapeOp(padded, value, [[0], [1, 2]]).result
-    if padded == type_:
+    whole = with_shape(type_, [m, panels * width])
+    value = tensor.CollapseShapeOp(whole, value, [[0], [1, 2]]).result
+    if whole == type_:
         return value
-    return tensor.ExtractSliceOp(type_, value, [], [], [], [0, 0], [m, n], [1, 1]).result
+    rows = [size(input, 0)] if type_.is_dynamic_dim(0) else []
+    return tensor.ExtractSliceOp(type_, value, [], rows, [], [0, 0], [m, n], [1, 1]).result
 
 
-def _start(product: ir.RankedTensorType, bias: ir.Value | None) -> ir.Value:
-    """What the sums of a linear start from: zero, or the bias."""
+def _start(product: ir.RankedTensorType, m: Size, bias: ir.Value | None) -> ir.Value:
+    """What the sums of a linear start from: zero, or the bias in each of `m` rows."""
     element = product.element_type
+    sums = empty(product, {0: m})
     if bias is None:
-        zero = constant(element, 0)
-        return linalg.fill(zero, outs=[empty(product)])
+        return linalg.fill(constant(element, 0), outs=[sums])
     _, panels, width = product.shape
     missing = panels * width - ranked(bias).shape[0]
     if missing:
         bias = padded(bias, [0], [missing])
     rows = tensor.ExpandShapeOp(with_shape(product, [panels, width]), bias, [[0, 1]], [], [panels, width]).result
-    return elementwise(product, [rows], lambda x: x)
+    return elementwise(product, [rows], lambda x: x, sums)

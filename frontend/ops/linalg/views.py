@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from frontend.ops.indices import at_least_1d, clamped, wrapped
@@ -57,10 +58,28 @@ def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: A
     return tensor.extract_slice(out, self, *place)
 
 
+@ops_registry.lowers("aten.split_with_sizes.default")
+def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[int], dim: int = 0) -> list[ir.Value]:
+    parts = [out] if isinstance(out, ir.Type) else out
+    starts = accumulate(split_sizes[:-1], initial=0)
+    return [slice_(part, self, dim, start) for part, start in zip(parts, starts, strict=True)]
+
+
 @ops_registry.lowers("aten.select.int", dynamic=True)
 def select(out: ir.Type, self: ir.Value, dim: int, index: Any) -> ir.Value:
     axis = dim % ranked(self).rank
     return tensor.extract_slice(out, self, *_window(self, axis, wrapped(index, size(self, axis)), 1))
+
+
+@ops_registry.lowers("aten.split_with_sizes.default", dynamic=True)
+def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[Size], dim: int = 0) -> list[ir.Value]:
+    parts: list[ir.Value] = []
+    start: Index = 0
+    for type_, given in zip([out] if isinstance(out, ir.Type) else out, split_sizes, strict=True):
+        count = given if isinstance(given, int) else Scalar(given)
+        parts.append(tensor.extract_slice(type_, self, *_window(self, dim % ranked(self).rank, start, count)))
+        start = start + count
+    return parts
 
 
 @ops_registry.lowers("aten.slice_scatter.default", dynamic=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from frontend.ops.math.formulas import by_formula
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import constant, is_complex, is_float, wide
-from frontend.ops.values import cast, elementwise, operand, ranked, with_element
+from frontend.ops.scalars import apply, constant, is_complex, is_float
+from frontend.ops.values import ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math
 
@@ -44,13 +46,11 @@ for _name, _op in {
 
     @ops_registry.lowers(f"aten.{_name}.default", dynamic=True)
     def _unary(out: ir.Type, self: ir.Value, _op: Any = _op) -> Any:
-        element = ranked(out).element_type
         if is_complex(ranked(self).element_type):
             return DECLINED
-        if not is_float(element):
+        if not is_float(ranked(out).element_type):
             return self if _op in (math.ceil, math.floor, math.roundeven, math.trunc) else DECLINED
-        computed = wide(element)
-        return cast(elementwise(with_element(ranked(out), computed), [cast(self, computed)], _op), element)
+        return by_formula(out, partial(apply, _op), self)
 
 
 _ROOTS = {0.5: math.sqrt, -0.5: math.rsqrt}
@@ -60,11 +60,6 @@ for _name, _op in {"pow": math.powf, "atan2": math.atan2}.items():
 
     @ops_registry.lowers(*(f"aten.{_name}.{overload}" for overload in _overloads), dynamic=True)
     def _binary(out: ir.Type, self: Any, other: Any = None, exponent: Any = None, _op: Any = _op) -> Any:
-        element = ranked(out).element_type
-        if not is_float(element):
-            return DECLINED
-        computed = with_element(ranked(out), wide(element))
-        if exponent in _ROOTS:
-            return cast(elementwise(computed, [cast(self, computed.element_type)], _ROOTS[exponent]), element)
-        operands = [operand(v, computed.element_type, computed.rank) for v in (self, exponent if other is None else other)]
-        return cast(elementwise(computed, operands, _op), element)
+        if exponent in _ROOTS and ranked(out).element_type != ir.F16Type.get():  # as PyTorch does, but not in f16
+            return by_formula(out, partial(apply, _ROOTS[exponent]), self)
+        return by_formula(out, partial(apply, _op), self, exponent if other is None else other)
