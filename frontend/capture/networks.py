@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp.decompositions import one_layer_lstm
 
 aten = torch.ops.aten
 
@@ -44,10 +45,10 @@ def _resampled(
     last = (center + width + 0.5).to(torch.int64).clamp(max=size) - 1
     places = first[:, None] + torch.arange(2 * math.ceil(width) + 1)
     weights = kernel((places - center[:, None] + 0.5) / max(scale, 1.0))
-    weights = torch.where(places <= last[:, None], weights, 0.0)
-    weights = weights / weights.sum(-1, keepdim=True)
+    inside = places <= last[:, None]
+    weights = weights / torch.where(inside, weights, 0.0).sum(-1, keepdim=True)
     taken = x.movedim(axis, -1)[..., places.minimum(last[:, None])]
-    return (taken * weights).sum(-1).movedim(-1, axis).to(x.dtype)
+    return torch.where(inside, taken * weights, 0.0).sum(-1).movedim(-1, axis).to(x.dtype)
 
 
 def _antialiased(kernel: Callable[[Tensor], Tensor], reach: int) -> Callable[..., Any]:
@@ -96,3 +97,35 @@ def _trilinear(
 
 
 TABLE[aten._trilinear.default] = _trilinear
+
+
+LSTM = 2  # of oneDNN's kinds of recurrent networks
+
+
+def _mkldnn_rnn_layer(
+    input: Tensor,
+    weight0: Tensor,
+    weight1: Tensor,
+    weight2: Tensor,
+    weight3: Tensor,
+    hx_: Tensor,
+    cx_: Tensor,
+    reverse: bool,
+    batch_sizes: Sequence[int],
+    mode: int,
+    hidden_size: int,
+    num_layers: int,
+    has_biases: bool,
+    bidirectional: bool,
+    batch_first: bool,
+    train: bool,
+) -> Any:
+    """One layer of an LSTM in one direction, as torch's own rule for `aten.lstm` calls it on this machine."""
+    if mode != LSTM or num_layers != 1 or batch_sizes or bidirectional or batch_first:
+        return NotImplemented
+    weights = [weight0, weight1, weight2, weight3] if has_biases else [weight0, weight1]
+    result, (hidden, cell) = one_layer_lstm(input, (hx_[0], cx_[0]), weights, has_biases, reverse)
+    return result, hidden[None], cell[None], input.new_empty([0], dtype=torch.uint8)
+
+
+TABLE[aten.mkldnn_rnn_layer.default] = _mkldnn_rnn_layer

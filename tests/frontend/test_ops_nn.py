@@ -1,4 +1,4 @@
-"""Convolutions and pools in the corners that PyTorch's operator database leaves out."""
+"""Convolutions, pools and resampling in the corners that PyTorch's operator database leaves out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from frontend import DynamoCompiler
+from frontend.flops import flops
+from frontend.registry import MissingLowerings
 
 NAN, INF = float("nan"), float("inf")
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
@@ -104,3 +107,58 @@ def test_negative_padding_cuts() -> None:
     same(lambda x: F.pad(x, (-1, 2, 3, -2), value=7), torch.arange(30).reshape(5, 6))
     same(lambda x: F.pad(x, (1, 2), value=3), torch.arange(6, dtype=torch.uint8))
     same(lambda x: F.pad(x, (1, -1), value=True), torch.tensor([False, False]))
+
+
+SAMPLING = [(mode, padding) for mode in ("nearest", "bilinear", "bicubic") for padding in ("zeros", "border", "reflection")]
+
+
+@pytest.mark.parametrize(("mode", "padding"), SAMPLING)
+def test_grids_reach_outside_and_to_nowhere(mode: str, padding: str) -> None:
+    """PyTorch's samplers of images and of volumes treat NaN and infinity in their own ways."""
+    for sizes in [(5, 4), (5, 4, 6)][: 1 if mode == "bicubic" else 2]:
+        x, grid = torch.randn(2, 2, *sizes), torch.randn(2, *sizes, len(sizes)) * 1.5
+        grid.view(-1)[:4] = torch.tensor([NAN, INF, -INF, 1e6])
+        for align in (True, False):
+            same(lambda x, g, align=align: F.grid_sample(x, g, mode, padding, align), x, grid)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(5, 17), (18, 6), (1, 1)], ids=str)
+def test_antialiased_resampling(mode: str, size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, 9, 11)
+    x[0, 0, 4, 4] = NAN
+    for align in (True, False):
+        same(lambda x, align=align: F.interpolate(x, size, mode=mode, align_corners=align, antialias=True), x)
+
+
+def test_resampling_of_bytes_is_refused() -> None:
+    """PyTorch rounds their weights to 16-bit fractions."""
+    with pytest.raises(MissingLowerings):
+        x = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
+        DynamoCompiler().compile(lambda x: F.interpolate(x, (2, 2), mode="bilinear", antialias=True), x)
+
+
+MASK = torch.tensor([[True, False, True], [False, False, False]])  # a query that sees nothing
+
+
+@pytest.mark.parametrize("mask", [None, MASK, torch.randn(2, 3), "causal"], ids=["none", "bool", "float", "causal"])
+def test_attention(mask: Any) -> None:
+    query, key, value = torch.randn(2, 4, 2, 8), torch.randn(2, 2, 3, 8), torch.randn(2, 2, 3, 6)
+    options = {"is_causal": True} if isinstance(mask, str) else {"attn_mask": mask}
+    same(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **options, scale=0.3, enable_gqa=True), query, key, value)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
+def test_recurrent_networks(kind: type[torch.nn.Module]) -> None:
+    network = kind(5, 6, bidirectional=True, batch_first=True)
+    x = torch.randn(2, 3, 5)
+    with torch.no_grad():
+        same(network, x)
+
+
+@pytest.mark.parametrize("layer", [torch.nn.Conv2d(4, 6, 3, 2, 1, groups=2), torch.nn.ConvTranspose2d(4, 6, 3, 2, 1, groups=2)])
+def test_convolutions_count_as_arithmetic(layer: torch.nn.Module) -> None:
+    x = torch.randn(2, 4, 9, 8)
+    with FlopCounterMode(display=False) as counter:
+        layer(x)
+    assert flops(DynamoCompiler().importer_by_export(layer, x)[0]) == counter.get_total_flops()
