@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, networks, products, special
+from frontend.capture import fft, indexing, matrices, networks, products, special, statistics
 
 aten = torch.ops.aten
 
@@ -35,6 +35,7 @@ OWN: tuple[Mapping[Any, Any], ...] = (
     networks.TABLE,
     products.TABLE,
     special.TABLE,
+    statistics.TABLE,
 )
 
 

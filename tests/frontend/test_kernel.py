@@ -74,3 +74,17 @@ def test_element_types(dtype: str, numpy: type) -> None:
     module = build([([2, 3], dtype), ([3, 2], dtype)], add_transposed, ([2, 3], dtype))
     (result,) = run_module(module, "kernel", [x, y], [np.zeros((2, 3), numpy)])
     np.testing.assert_array_equal(result, x + y.T)
+
+
+def test_memory_that_begins_as_a_number() -> None:
+    def counted(x: ir.Value) -> ir.Value:
+        flags, made, number = reader(x), array([5], "i64", 7), cell("i64", 40)
+        for i in loop(4):
+            with when(flags[i] > 0):
+                number.value = number.value + 1
+                made[i] = number.value
+        return made.tensor()
+
+    module = build([([4], "i64")], counted, ([5], "i64"))
+    (result,) = run_module(module, "kernel", [np.array([1, 0, 1, 0])], [np.zeros(5, np.int64)])
+    np.testing.assert_array_equal(result, [41, 7, 42, 7, 7])

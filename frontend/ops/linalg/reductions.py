@@ -9,6 +9,7 @@ from typing import Any
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.scalars import (
     Scalar,
+    apply,
     constant,
     element_type,
     exact,
@@ -27,7 +28,7 @@ Axes = Sequence[int]
 def axes_of(self: ir.Value, dim: Any) -> list[int]:
     """The dimensions that an operator's `dim` names: a number, some, or with None or [] all of them."""
     rank = ranked(self).rank
-    dims = range(rank) if dim is None or dim == [] else [dim] if isinstance(dim, int) else dim
+    dims = range(rank) if dim is None or dim in ([], ()) else [dim] if isinstance(dim, int) else dim
     return sorted({d % rank for d in dims}) if rank else []
 
 
@@ -171,3 +172,16 @@ def var_mean(out: Any, self: ir.Value, dim: Any = None, correction: Any = None, 
 
     variance = elementwise(squares.type, [squares], divided)
     return [finish(t, v, self, axes) for t, v in zip(out, (variance, middle), strict=True)]
+
+
+@ops_registry.lowers("aten.hash_tensor.default", dynamic=True)
+def hash_tensor(out: ir.Type, self: ir.Value, dim: Any = (), keepdim: bool = False, mode: int = 0) -> Any:
+    """All elements' bits, of floats as f64, combined by exclusive or."""
+    axes, u64 = axes_of(self, dim), ranked(out).element_type
+
+    def bits(x: Scalar, so_far: Scalar) -> Scalar:
+        if is_float(x.type):
+            x = apply(lambda v: arith.bitcast(element_type("i64"), v), x.to("f64"))
+        return so_far ^ x.to(u64)
+
+    return finish(out, reduce([self], axes, u64, 0, bits), self, axes) if mode == 0 else DECLINED

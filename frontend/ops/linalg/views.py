@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any
 
 from frontend.ops.indices import at_least_1d, clamped, wrapped
@@ -56,13 +55,6 @@ def slice_(out: ir.Type, self: ir.Value, dim: int = 0, start: Any = None, end: A
     axis = dim % ranked(self).rank
     place = _window(self, axis, clamped(start or 0, size(self, axis)), sizes_of(ranked(out))[axis], step)
     return tensor.extract_slice(out, self, *place)
-
-
-@ops_registry.lowers("aten.split_with_sizes.default")
-def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[int], dim: int = 0) -> list[ir.Value]:
-    parts = [out] if isinstance(out, ir.Type) else out
-    starts = accumulate(split_sizes[:-1], initial=0)
-    return [slice_(part, self, dim, start) for part, start in zip(parts, starts, strict=True)]
 
 
 @ops_registry.lowers("aten.select.int", dynamic=True)

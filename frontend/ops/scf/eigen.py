@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontend.ops.kernel import array, cell, fold, loop, reader, when, while_
+from frontend.ops.kernel import Index, array, cell, fold, loop, reader, when, while_
 from frontend.ops.scalars import Scalar, element_type, exact, is_complex, where
 from frontend.ops.scf.matrices import (
     Matrix,
@@ -27,19 +27,22 @@ EPSILON = 2.0**-53
 
 
 class _Schur:
-    """A matrix h and the unitary z (None if nobody asks for it) of which z h zᴴ stays the matrix that was loaded."""
+    """A matrix h and the unitary q (None if nobody asks for it) of which qᴴ h q stays the matrix that was loaded into h.
+
+    A Hermitian h has but three diagonals once it has Hessenberg form; nothing beside them is touched.
+    """
 
     def __init__(self, n: int, element: ir.Type, hermitian: bool, vectors: bool) -> None:
         self.n, self.hermitian = n, hermitian
         self.h = scratch([n, n], element)
-        self.z = scratch([n, n], element) if vectors else None
+        self.q = scratch([n, n], element) if vectors else None
         self.tau, self.work = scratch([n], element), scratch([n], element)
         self.cosines, self.sines = scratch([n], element), scratch([n], element)  # of one step's rotations
-        self.rest, self.turns, self.shift = cell("index", 0), cell("index", 0), cell(element, 0)
+        self.rest, self.turns = cell("index", 0), cell("index", 0)
 
     def run(self) -> None:
-        if self.z:
-            fill_identity(self.z, self.n, self.n)
+        if self.q:
+            fill_identity(self.q, self.n, self.n)
         self._hessenberg()
         self._iterate()
 
@@ -47,12 +50,15 @@ class _Schur:
         h, n = self.h, self.n
         for j in loop(max(n - 2, 0)):
             reflect(h, j + 1, j, n, self.tau, j)
-            tau = self.tau[j]
-            apply_reflection(h, j + 1, j, conjugate(tau), h, (j + 1, n), n, self.work)
-            for a in (h, self.z) if self.z else (h,):
-                apply_from_right(a, h, j + 1, j, tau, n, n)
+            tau = conjugate(self.tau[j])
+            apply_reflection(h, j + 1, j, tau, h, (j + 1, n), n, self.work)
+            if self.q:
+                apply_reflection(h, j + 1, j, tau, self.q, (0, n), n, self.work)
+            apply_from_right(h, h, j + 1, j, self.tau[j], n, n)
             for i in loop(j + 2, n):
                 h[i, j] = 0
+                if self.hermitian:
+                    h[j, i] = 0
 
     def _iterate(self) -> None:
         """Until the leading block that is not triangular yet, of size `rest`, is a single element."""
@@ -93,23 +99,33 @@ class _Schur:
             length = sqrt(square(x) + square(y))
             c, s = where(length > 0, x / length, 1), where(length > 0, y / length, 0)
             self.cosines[k], self.sines[k] = c, s
-            for j in loop(k, n):
-                above, below = h[k, j], h[k + 1, j]
-                h[k, j] = conjugate(c) * above + conjugate(s) * below
-                h[k + 1, j] = c * below - s * above
-        for i in loop(last + 1):
-            self._rotate_row(h, i, first.maximum(i.maximum(1) - 1), last)
-        if self.z:
-            for i in loop(n):
-                self._rotate_row(self.z, i, first, last)
+            self._rotate_rows(h, k, k, (k + 3).minimum(last + 1) if self.hermitian else n)
+        for i in loop(first if self.hermitian else 0, last + 1):
+            self._rotate_row(i, first.maximum(i.maximum(1) - 1), last.minimum(i + 2) if self.hermitian else last)
+        if self.hermitian:
+            for i in loop(first, last - 1):
+                h[i, i + 2] = 0
+        if self.q:
+            for k in loop(first, last):
+                self._rotate_rows(self.q, k, 0, n)
         for i in loop(first, last + 1):
             h[i, i] = h[i, i] + shift
 
-    def _rotate_row(self, a: Matrix, i: Scalar, first: Scalar, last: Scalar) -> None:
+    def _rotate_rows(self, a: Matrix, k: Scalar, first: Index, last: Index) -> None:
+        """Rows k and k + 1 from the left by rotation k, in these columns."""
+        c, s = self.cosines[k], self.sines[k]
+        for j in loop(first, last):
+            above, below = a[k, j], a[k + 1, j]
+            a[k, j] = conjugate(c) * above + conjugate(s) * below
+            a[k + 1, j] = c * below - s * above
+
+    def _rotate_row(self, i: Scalar, first: Scalar, last: Scalar) -> None:
+        """Row i of h from the right by these rotations' adjoints."""
+        h = self.h
         for k in loop(first, last):
-            c, s, left, right = self.cosines[k], self.sines[k], a[i, k], a[i, k + 1]
-            a[i, k] = c * left + s * right
-            a[i, k + 1] = conjugate(c) * right - conjugate(s) * left
+            c, s, left, right = self.cosines[k], self.sines[k], h[i, k], h[i, k + 1]
+            h[i, k] = c * left + s * right
+            h[i, k + 1] = conjugate(c) * right - conjugate(s) * left
 
     def _shift(self, last: Scalar) -> Scalar:
         """The eigenvalue of the last two rows and columns that is nearer to the last element; another one now and then."""
@@ -136,9 +152,9 @@ def eigh(out: tuple[ir.Type, ir.Type], A: ir.Value, UPLO: str = "L", compute_v: 
         for i in loop(n):
             place = ascending(lambda j: schur.h[j, j].real, i, n)
             values_[place] = schur.h[i, i].real * scale
-            if schur.z:
+            if schur.q:
                 for row in loop(n):
-                    vectors_[row, place] = schur.z[row, i]
+                    vectors_[row, place] = conjugate(schur.q[i, row])
     return [values.tensor(), vectors.tensor()]
 
 
@@ -157,8 +173,8 @@ def eig(out: tuple[ir.Type, ir.Type], self: ir.Value) -> list[ir.Value]:
     *batch, n, _ = ranked(self).shape
     element = element_type("c128")
     schur = _Schur(n, element, hermitian=False, vectors=True)
-    z = schur.z
-    assert z is not None
+    q = schur.q
+    assert q is not None
     x, v = scratch([n], element), scratch([n], element)
     tiny = 0 if is_complex(ranked(self).element_type) else 4 * n * EPSILON
     values, vectors = (array(ranked(t).shape, ranked(t).element_type) for t in out)
@@ -171,7 +187,7 @@ def eig(out: tuple[ir.Type, ir.Type], self: ir.Value) -> list[ir.Value]:
             values_[k] = _real_if(real, value) * scale
             _eigenvector(schur, k, x)
             for i in loop(n):
-                v[i] = fold(0, k + 1, x.zero(), lambda j, sum_: sum_ + z[i, j] * x[j])
+                v[i] = fold(0, k + 1, x.zero(), lambda j, sum_: sum_ + conjugate(q[j, i]) * x[j])
             largest = fold(1, n, k.like(0), lambda i, at: where(square(v[i]) > square(v[at]), i, at))
             turn = conjugate(v[largest]) / sqrt(square(v[largest]))
             length = norm(0, n, lambda i: v[i], element)
