@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from frontend import DynamoCompiler
 from frontend.results import UnboundedSize
+from tests.compiled import same
 
 x = torch.randn(3, 4)
 FUNCTIONS: dict[str, Any] = {
@@ -40,3 +42,30 @@ def test_a_length_without_bound() -> None:
         UnboundedSize, match=r"'forward' returns a tensor of size u0, which only the data tell, and nothing bounds it"
     ):
         DynamoCompiler().compile(positive, x, dynamic_shapes={"a": {0: torch.export.Dim("n")}})
+
+
+SEQUENCE = torch.tensor([3.0, 1, float("nan"), 1, 3, 3, float("nan"), 0])
+ROWS = torch.tensor([[[1, 2], [0, 2], [1, 2], [0, 2]], [[0, 1], [0, 1], [0, 1], [0, 0]]])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.unique(return_inverse=True, return_counts=True),
+        lambda x: x.unique_consecutive(return_inverse=True, return_counts=True),
+        lambda x: x.unique() * 2,
+    ],
+)
+def test_what_occurs(function: Callable[[Tensor], Any]) -> None:
+    for x in (SEQUENCE, ROWS, ROWS > 0, torch.empty(0), torch.tensor(7)):
+        same(function, x)
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_slices_that_occur(dim: int) -> None:
+    same(lambda x: x.unique(dim=dim, return_inverse=True, return_counts=True), ROWS)
+    same(lambda x: x.unique_consecutive(dim=dim % 3, return_inverse=True, return_counts=True), ROWS)
+
+
+def test_combinations_are_as_many_as_there_are() -> None:
+    same(lambda x: (torch.combinations(x), torch.combinations(x, 3, True), torch.combinations(x, 9)), SEQUENCE)
