@@ -1,117 +1,53 @@
-"""Reductions over runs of rows: bags of embeddings, segments."""
+"""Reductions of a dimension's segments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from frontend.ops.indices import clamped, wrapped
-from frontend.ops.kernel import Index, array, cell, loop, positions, reader, when
-from frontend.ops.scalars import Scalar, element_type, is_float, where
+from frontend.ops.indices import clamped
+from frontend.ops.kernel import array, cell, fold, loop, positions, reader
+from frontend.ops.scalars import Scalar, constant, exact, limits, where
 from frontend.ops.scf.registry import ops_registry
-from frontend.ops.scf.scatter import COMBINE
-from frontend.ops.values import cast, ranked
-from frontend.registry import DECLINED
+from frontend.ops.values import lengths as sizes
+from frontend.ops.values import ranked
 from passes.mlir import ir
 
-# Of a segment_reduce: what scatters call it, and what it starts from.
-_REDUCTIONS = {
-    "sum": ("sum", 0),
-    "mean": ("mean", 0),
-    "prod": ("prod", 1),
-    "max": ("amax", float("-inf")),
-    "min": ("amin", float("inf")),
-}
+_OPERATIONS = {"sum": "add", "mean": "add", "prod": "mul", "max": "maximum", "min": "minimum"}
 
 
-@ops_registry.lowers("aten.segment_reduce.default")
+@ops_registry.lowers("aten.segment_reduce.default", dynamic=True)
 def segment_reduce(
     out: ir.Type,
     data: ir.Value,
     reduce: str,
     lengths: ir.Value | None = None,
-    indices: ir.Value | None = None,
+    indices: Any = None,
     offsets: ir.Value | None = None,
     axis: int = 0,
     unsafe: bool = False,
     initial: Any = None,
-) -> Any:
-    """`axis` is the last dimension of `lengths` or `offsets`, those before it are the same in `data`."""
-    given = lengths if offsets is None else offsets
-    if given is None or not is_float(ranked(out).element_type):
-        return DECLINED
-    type_, values, numbers = ranked(out), reader(data), reader(given)
-    name, start = _REDUCTIONS[reduce]
-    made, rows, end = array(type_.shape, type_.element_type), ranked(data).shape[axis], cell("index", 0)
-    for outer in positions(type_.shape[:axis]):
-        end.value = 0
-        for segment in loop(type_.shape[axis]):
-            begin = end.value if offsets is None else clamped(numbers[*outer, segment], rows)
-            last = begin + numbers[*outer, segment].to("index") if offsets is None else numbers[*outer, segment + 1]
-            end.value = clamped(last, rows)
-            for inner in positions(type_.shape[axis + 1 :]):
-                total = cell(type_.element_type, start if initial is None else initial)
-                for row in loop(begin, end.value):
-                    total.value = COMBINE[name](total.value, values[*outer, row, *inner])
-                made[*outer, segment, *inner] = total.value
-                if name == "mean":
-                    count = (end.value - begin).maximum(0 if initial is None else 1)
-                    made[*outer, segment, *inner] = total.value / count.to(type_.element_type)
-    return made.tensor()
-
-
-_SUM, _MEAN, _MAX = range(3)
-
-
-@ops_registry.lowers("aten._embedding_bag_forward_only.default", "aten._embedding_bag.default")
-def embedding_bag(
-    out: Any,
-    weight: ir.Value,
-    indices: ir.Value,
-    offsets: ir.Value,
-    scale_grad_by_freq: bool = False,
-    mode: int = _SUM,
-    sparse: bool = False,
-    per_sample_weights: ir.Value | None = None,
-    include_last_offset: bool = False,
-    padding_idx: int = -1,
-) -> list[ir.Value]:
-    """The bags; then of which bag each index is, how many indices count in each bag, and which of them gave each maximum."""
-    bags, of_bag, counts, best = (ranked(t) for t in out)
-    wide = element_type("f64" if bags.element_type == element_type("f64") else "f32")
-    table, chosen, starts = reader(weight), reader(indices), reader(offsets)
-    scale = None if per_sample_weights is None else reader(per_sample_weights)
-    number, row_count = ranked(indices).shape[0], ranked(weight).shape[0]
-    made, places = array(bags.shape, wide, 0), array(of_bag.shape, of_bag.element_type, 0)
-    sizes, winners = array(counts.shape, counts.element_type, 0), array(best.shape, best.element_type, 0)
-
-    for bag in loop(bags.shape[0]):
-        count = cell("index", 0)
-        begin = clamped(starts[bag], number)
-        for i in loop(begin, _end(starts, bag, number)):
-            if 0 not in of_bag.shape:
-                places[i] = bag
-            with when(chosen[i] != padding_idx):
-                for d in loop(bags.shape[1]):
-                    x = table[wrapped(chosen[i], row_count), d].to(wide)
-                    x = x if scale is None else x * scale[i]
-                    if mode == _MAX:
-                        better = (count.value == 0) | (x > made[bag, d])
-                        winners[bag, d] = where(better, chosen[i].to(best.element_type), winners[bag, d])
-                        made[bag, d] = where(better, x, made[bag, d])
-                    else:
-                        made[bag, d] = made[bag, d] + x
-                count.value = count.value + 1
-        if mode != _SUM:
-            sizes[bag] = count.value
-        if mode == _MEAN:
-            winners[bag] = count.value
-            for d in loop(bags.shape[1]):
-                made[bag, d] = made[bag, d] / count.value.maximum(1).to(wide)
-    return [cast(made.tensor(), bags.element_type), places.tensor(), sizes.tensor(), winners.tensor()]
-
-
-def _end(starts: Any, bag: Scalar, number: int) -> Index:
-    """Where a bag ends: where the next one begins, the last at the end of all."""
-    last = ranked(starts.tensor).shape[0] - 1
-    following = clamped(starts[(bag + 1).minimum(last)], number)
-    return where(bag == last, number, following)
+) -> ir.Value:
+    """Segments are given by their lengths, or by where each begins and the last ends; the mean of nothing is NaN."""
+    element = ranked(out).element_type
+    shape = sizes(data)
+    lowest, highest = limits(element)
+    neutral = {"prod": 1, "max": lowest, "min": highest}.get(reduce, 0)
+    start = Scalar(constant(exact(element), neutral if initial is None else initial))
+    x, bounds = reader(data), reader(offsets if lengths is None else lengths)
+    count = sizes(bounds.tensor)[axis] - (lengths is None)
+    result = array([*shape[:axis], count, *shape[axis + 1 :]], element)
+    for outer in positions(shape[:axis]):
+        end = cell("index", 0)
+        for s in loop(count):
+            first = bounds[*outer, s].to("index") if lengths is None else end.value
+            last = bounds[*outer, s + 1].to("index") if lengths is None else first + bounds[*outer, s].to("index")
+            first, last = (clamped(bound, shape[axis]) for bound in (first, last))
+            end.value = last
+            for inner in positions(shape[axis + 1 :]):
+                total = fold(first, last, start, lambda i, so_far: so_far.do(_OPERATIONS[reduce], x[*outer, i, *inner]))
+                if reduce == "mean":
+                    number = last - first
+                    of_nothing = total.like(float("nan")) if initial is None else total
+                    total = where(number == 0, of_nothing, total / number.to("i64"))
+                result[*outer, s, *inner] = total
+    return result.tensor()
