@@ -16,7 +16,7 @@ from frontend.ops import math as math_ops
 from frontend.ops import scf as scf_ops
 from frontend.ops import tosa as tosa_ops
 from frontend.ops.scalars import Scalar
-from frontend.ops.values import empty, result_sizes, size_value, tensor_type
+from frontend.ops.values import empty, length, mixed, ranked, result_sizes, size_value, tensor_type
 from frontend.registry import DECLINED, Lowering, Missing, MissingLowerings, Registry, find, nearest
 from frontend.results import padded, result_types, told_by_data
 from passes.mlir import arith, bufferization, func, ir, memref, tensor
@@ -156,11 +156,16 @@ def _padded(graph: Graph, type_: TensorType, value: ir.Value, symbols: _Symbols)
     whole = padded(graph, type_)
     if whole == type_:
         return value
-    room = empty(tensor_type(whole), {axis: _size(size, symbols) for axis, size in enumerate(whole.shape)})
-    sizes = [_size(size, symbols) for size in type_.shape]
-    dynamic = [size for size in sizes if isinstance(size, ir.Value)]
-    static = [ir.ShapedType.get_dynamic_size() if isinstance(size, ir.Value) else size for size in sizes]
-    rank = len(sizes)
+    known = {axis: _size(size, symbols) for axis, size in enumerate(whole.shape)}
+    room = empty(tensor_type(whole), known)
+    if whole.static and not whole.count:
+        return room
+    sizes = [length(_size(size, symbols)) for size in type_.shape]
+    fitting = [s.minimum(length(n)) if isinstance(s, Scalar) else s for s, n in zip(sizes, known.values(), strict=True)]
+    dynamic, static = mixed(fitting)  # never beyond the room, whatever torch said of the bound
+    rank = len(static)
+    part = ir.RankedTensorType.get(static, ranked(value).element_type)
+    value = tensor.ExtractSliceOp(part, value, [], dynamic, [], [0] * rank, static, [1] * rank).result
     return tensor.insert_slice(value, room, [], dynamic, [], [0] * rank, static, [1] * rank)
 
 

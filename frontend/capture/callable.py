@@ -63,6 +63,11 @@ class Compiled:
         count = len(self.graph.outputs)
         sizes = sizes | {symbol: int(value) for symbol, value in zip(self._code.found, results[count:], strict=True)}
         shapes = [known(self.graph.type_of(ref).shape, sizes) for ref in self.graph.outputs]
+        for result, shape in zip(results, shapes, strict=False):
+            if any(size > room for size, room in zip(shape, result.shape, strict=True)):
+                raise RuntimeError(
+                    f"{self.graph.name!r} found {shape} elements, more than the {tuple(result.shape)} that torch promised"
+                )
         return [
             result[tuple(slice(size) for size in shape)].contiguous()
             for result, shape in zip(results[:count], shapes, strict=True)
