@@ -250,7 +250,7 @@ def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry])
         for node in nodes
     ]
     files = ", ".join(f"frontend/ops/{registry.dialect}" for registry in registries if registry is not func_ops.ops_registry)
-    advice = f"add a row or a function to one of {files}, or a decomposition to frontend/capture/decompositions.py"
+    advice = f"add a row or a function to one of {files}, or a decomposition to frontend/capture/decompositions"
     raise MissingLowerings(missing, advice)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from frontend.ops.elements import is_bool, is_unsigned
 from frontend.ops.kernel import Index, index
-from frontend.ops.scalars import Scalar, is_bool, is_unsigned, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import Size, broadcast_map, ranked, reshape, size
 from passes.mlir import ir
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from frontend.ops.elements import constant, wide
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.linalg.windows import fold, unfold, windows
-from frontend.ops.scalars import compute, constant, wide
+from frontend.ops.scalars import compute
 from frontend.ops.values import cast, elementwise, empty, generic, ranked, reshape, with_shape
 from passes.mlir import ir, linalg
 

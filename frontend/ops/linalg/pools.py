@@ -7,9 +7,10 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontend.ops.elements import limits, wide
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.linalg.windows import Window, element, fit, loop_index, over_windows, place, windows
-from frontend.ops.scalars import Scalar, limits, where, wide
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import cast, elementwise, ranked, with_element, with_shape
 from passes.mlir import ir, tensor
 

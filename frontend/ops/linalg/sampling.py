@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frontend.ops.elements import constant, is_float, wide
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, apply, constant, is_float, where, wide
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import elementwise, ranked
 from frontend.registry import DECLINED
 from passes.mlir import ir, linalg, math, tensor

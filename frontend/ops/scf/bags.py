@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import element_type
 from frontend.ops.indices import clamped, wrapped
 from frontend.ops.kernel import Index, array, cell, loop, reader, when
-from frontend.ops.scalars import Scalar, element_type, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import cast, ranked
 from passes.mlir import ir

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import constant, exact, limits
 from frontend.ops.indices import clamped
 from frontend.ops.kernel import array, cell, fold, loop, positions, reader
-from frontend.ops.scalars import Scalar, constant, exact, limits, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import lengths as sizes
 from frontend.ops.values import ranked

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from frontend.ops.control import iterate
+from frontend.ops.elements import is_float
 from frontend.ops.kernel import Array, Index, Line, Reader, array, fold, index, lines, loop
-from frontend.ops.scalars import Scalar, is_float, where
+from frontend.ops.scalars import Scalar, where
 
 After = Callable[[Scalar, Scalar], Scalar]  # of two places: whether what is at the first comes after what is at the second
 
