@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -167,3 +168,17 @@ def test_results_without_elements_need_no_computing() -> None:
     lower(graph)
     assert graph.lowered_by == {"n0": "tensor"}
     assert not preflight(graph_of("aten.unheard.of", type_=TensorType((0, 2), "f32")))
+
+
+def _operators() -> list[tuple[str, str]]:
+    ours = ("sluice.", "test_")  # not torch's
+    return [(r.dialect, name) for r in REGISTRIES for name in r if not name.startswith(ours)]
+
+
+@pytest.mark.parametrize(("dialect", "name"), _operators(), ids=lambda value: value)
+def test_a_lowering_takes_the_arguments_of_its_operator(dialect: str, name: str) -> None:
+    """The name is one that torch knows, and its schema's arguments are those of the function."""
+    (registry,) = [r for r in REGISTRIES if r.dialect == dialect]
+    namespace, base, overload = name.split(".")
+    schema = getattr(getattr(getattr(torch.ops, namespace), base), overload)._schema
+    inspect.signature(registry[name]).bind(None, **{argument.name: None for argument in schema.arguments})

@@ -42,7 +42,7 @@ for _n in (1, 2, 3):
 
         return _mean(type_, self, axes, members, divisor_override)
 
-    @ops_registry.lowers(f"aten.adaptive_avg_pool{_n}d.default", f"aten._adaptive_avg_pool{_n}d.default")
+    @ops_registry.lowers(f"aten.{'' if _n == 1 else '_'}adaptive_avg_pool{_n}d.default")  # as torch names them
     def adaptive_avg_pool(out: ir.Type, self: ir.Value, output_size: Any, _n: int = _n) -> ir.Value:
         spread, axes = _spread(self, ranked(out).shape[-_n:], 0)
         sizes = ranked(self).shape[-_n:]
