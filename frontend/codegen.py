@@ -13,6 +13,7 @@ from pathlib import Path
 from frontend.graph import Graph, TensorType
 from frontend.lower import REGISTRIES, lower
 from frontend.registry import Registry
+from frontend.results import result_types, told_by_data
 from frontend.transforms.drop_no_ops import drop_no_ops
 from frontend.transforms.pack_linears import pack_linears
 from passes import pipelines, targets, translate
@@ -24,14 +25,15 @@ from runner import jit, library
 class Code:
     """A compiled graph: `entry` takes the parameters, the inputs and memory for `results`; it is None when nothing is computed.
 
-    `graph` is what was compiled: its outputs are the distinct values that `results` types, and `outputs` says for each output
-    of the original graph which result it is, or which argument.
+    `graph` is what was compiled: its outputs are the distinct values among `results`, and `outputs` says for each output of the
+    original graph which result it is, or which argument. The last results are what the symbols in `found` turn out to be.
     """
 
     graph: Graph
     entry: jit.Entry | None
     results: list[TensorType]
     outputs: list[int | str]
+    found: list[str]
 
 
 def compile_graph(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> Code:
@@ -41,8 +43,8 @@ def compile_graph(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> 
     computed = list(dict.fromkeys(ref for ref in graph.outputs if ref.name not in arguments))
     outputs = [ref.name if ref.name in arguments else computed.index(ref) for ref in graph.outputs]
     graph.outputs = computed
-    results = [graph.type_of(ref) for ref in computed]
-    return Code(graph, _entry(graph, registries) if computed else None, results, outputs)
+    entry = _entry(graph, registries) if computed else None
+    return Code(graph, entry, result_types(graph), outputs, told_by_data(graph))
 
 
 def _entry(graph: Graph, registries: Sequence[Registry]) -> jit.Entry:
@@ -57,7 +59,7 @@ def _entry(graph: Graph, registries: Sequence[Registry]) -> jit.Entry:
         _run_pipelines(module, target)
         return translate.to_llvm_ir(module)
 
-    takes = len(graph.arguments()) + len(graph.outputs)
+    takes = len(graph.arguments()) + len(result_types(graph))
     content = "\n".join([str(module), target.name, platform.machine(), _sources()])
     return library.cached(content, graph.name, takes, to_llvm_ir, into)
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from frontend import parameters
 from frontend.dims import evaluate, symbols_in
-from frontend.graph import Dim, Graph, Node, Ref
+from frontend.graph import Dim, Graph, Node, Ref, TensorType
 from frontend.ops import func as func_ops
 from frontend.ops import linalg as linalg_ops
 from frontend.ops import math as math_ops
 from frontend.ops import scf as scf_ops
 from frontend.ops import tosa as tosa_ops
 from frontend.ops.scalars import Scalar
-from frontend.ops.values import empty, result_sizes, size_value, tensor_type
+from frontend.ops.values import empty, length, mixed, ranked, result_sizes, size_value, tensor_type
 from frontend.registry import DECLINED, Lowering, Missing, MissingLowerings, Registry, find, nearest
+from frontend.results import padded, result_types, told_by_data
 from passes.mlir import arith, bufferization, func, ir, memref, tensor
 
 REGISTRIES = tuple(dialect.ops_registry for dialect in (tosa_ops, linalg_ops, math_ops, scf_ops, func_ops))
@@ -56,12 +58,13 @@ def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parame
                 types.insert(0, ir.MemRefType.get([size], ir.IntegerType.get_signless(8)))
             else:
                 types = [tensor_type(p.type) for p in graph.parameters] + types
-            results = [tensor_type(graph.type_of(ref)) for ref in graph.outputs]
+            results = [tensor_type(type_) for type_ in result_types(graph)]
             function = func.FuncOp(graph.name, (types, results))
         with ir.InsertionPoint(function.add_entry_block()):
             values = _arguments(graph, list(function.arguments), pack_parameters)
-            _lower_nodes(graph, registries, values)
-            func.ReturnOp([values[ref] for ref in graph.outputs])
+            symbols = _Symbols(graph, values)
+            _lower_nodes(graph, registries, values, symbols)
+            func.ReturnOp(_results(graph, values, symbols))
         try:
             module.operation.verify()
         except ir.MLIRError as error:
@@ -112,6 +115,12 @@ class _Symbols(dict[str, Scalar]):
     def __iter__(self) -> Iterator[str]:
         return iter([*self.numbers, *self.places])
 
+    def know(self, type_: TensorType) -> bool:
+        """Whether a type has dynamic sizes, and all of them can be computed already: not those of a node yet to be lowered."""
+        used = {word for size in type_.shape for word in re.findall(r"\w+", str(size))}
+        names = used & self.places.keys()
+        return not type_.static and all(name in self.numbers or Ref(self.places[name][0]) in self.tensors for name in names)
+
     def __missing__(self, name: str) -> Scalar:
         if name in self.numbers:
             self[name] = Scalar(tensor.extract(self.tensors[Ref(self.numbers[name])], [])).to("index")
@@ -135,9 +144,33 @@ def _either(x: Any, y: Any, name: str) -> Any:
     return getattr(typed, name)(other) if isinstance(typed, Scalar) else max(x, y) if name == "maximum" else min(x, y)
 
 
-def _lower_nodes(graph: Graph, registries: Sequence[Registry], values: dict[Ref, ir.Value]) -> None:
+def _results(graph: Graph, values: dict[Ref, ir.Value], symbols: _Symbols) -> list[ir.Value]:
+    """The outputs and what else a function returns, as `frontend.results` says."""
+    found = [
+        tensor.from_elements(tensor_type(TensorType((), "i64")), [symbols[s].to("i64").value]) for s in told_by_data(graph)
+    ]
+    return [_padded(graph, graph.type_of(ref), values[ref], symbols) for ref in graph.outputs] + found
+
+
+def _padded(graph: Graph, type_: TensorType, value: ir.Value, symbols: _Symbols) -> ir.Value:
+    whole = padded(graph, type_)
+    if whole == type_:
+        return value
+    known = {axis: _size(size, symbols) for axis, size in enumerate(whole.shape)}
+    room = empty(tensor_type(whole), known)
+    if whole.static and not whole.count:
+        return room
+    sizes = [length(_size(size, symbols)) for size in type_.shape]
+    fitting = [s.minimum(length(n)) if isinstance(s, Scalar) else s for s, n in zip(sizes, known.values(), strict=True)]
+    dynamic, static = mixed(fitting)  # never beyond the room, whatever torch said of the bound
+    rank = len(static)
+    part = ir.RankedTensorType.get(static, ranked(value).element_type)
+    value = tensor.ExtractSliceOp(part, value, [], dynamic, [], [0] * rank, static, [1] * rank).result
+    return tensor.insert_slice(value, room, [], dynamic, [], [0] * rank, static, [1] * rank)
+
+
+def _lower_nodes(graph: Graph, registries: Sequence[Registry], values: dict[Ref, ir.Value], symbols: _Symbols) -> None:
     declined = []
-    symbols = _Symbols(graph, values)
     types = graph.definitions()
     for node in graph.nodes:
         static = all(t.static for t in (*node.types, *(types[ref.name][ref.index] for ref in node.refs())))
@@ -163,7 +196,7 @@ def _lower_node(
         record[node.name] = "tensor"
         return [empty(t) for t in types]  # no elements, nothing to compute
     args = {name: _resolve(value, values, symbols) for name, value in node.args.items()}
-    sizes = {t: [_size(s, symbols) for s in n.shape] for t, n in zip(types, node.types, strict=True) if not n.static}
+    sizes = {t: [_size(s, symbols) for s in n.shape] for t, n in zip(types, node.types, strict=True) if symbols.know(n)}
     for dialect, lowering in lowerings:
         try:
             with result_sizes(sizes):
@@ -217,7 +250,7 @@ def _refuse(graph: Graph, nodes: Sequence[Node], registries: Sequence[Registry])
         for node in nodes
     ]
     files = ", ".join(f"frontend/ops/{registry.dialect}" for registry in registries if registry is not func_ops.ops_registry)
-    advice = f"add a row or a function to one of {files}, or a decomposition to frontend/capture/decompositions.py"
+    advice = f"add a row or a function to one of {files}, or a decomposition to frontend/capture/decompositions"
     raise MissingLowerings(missing, advice)
 
 

@@ -48,6 +48,8 @@ class Compiled:
         results = [torch.empty(shape if sizes is None else known(shape, sizes), dtype=dtype) for shape, dtype in self._results]
         if self._entry is not None:
             self._run(given, results, sizes is not None)
+        if self._code.found:
+            results = self._trimmed(results, sizes or {})
         outputs = [results[o] if isinstance(o, int) else self._argument(o, tensors) for o in self._code.outputs]
         if not self.graph.writes:
             return outputs
@@ -55,6 +57,21 @@ class Compiled:
         for name, value in zip(self.graph.writes, outputs[kept:], strict=True):
             self._argument(name, tensors).copy_(value)
         return outputs[:kept]
+
+    def _trimmed(self, results: list[torch.Tensor], sizes: dict[str, int]) -> list[torch.Tensor]:
+        """Results without their padding: the last ones tell the sizes."""
+        count = len(self.graph.outputs)
+        sizes = sizes | {symbol: int(value) for symbol, value in zip(self._code.found, results[count:], strict=True)}
+        shapes = [known(self.graph.type_of(ref).shape, sizes) for ref in self.graph.outputs]
+        for result, shape in zip(results, shapes, strict=False):
+            if any(size > room for size, room in zip(shape, result.shape, strict=True)):
+                raise RuntimeError(
+                    f"{self.graph.name!r} found {shape} elements, more than the {tuple(result.shape)} that torch promised"
+                )
+        return [
+            result[tuple(slice(size) for size in shape)].contiguous()
+            for result, shape in zip(results[:count], shapes, strict=True)
+        ]
 
     def among_arguments(self) -> Callable[..., list[torch.Tensor]]:
         """The same, for a caller that passes the tensors of the parameters too, first; they are bound already."""

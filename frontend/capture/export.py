@@ -117,5 +117,6 @@ def as_forward_takes(
 
 
 def _range(values: Any) -> tuple[int, int | None]:
-    """torch's own range of a symbol; its infinities are numbers of their own kind."""
-    return int(values.lower), int(values.upper) if values.upper.is_Integer else None
+    """torch's own range of a symbol; its infinities are numbers of their own kind, or the greatest of 64 bits."""
+    bounded = values.upper.is_Integer and values.upper < 1 << 60
+    return int(values.lower), int(values.upper) if bounded else None

@@ -54,6 +54,9 @@ def sample(model: ModuleType, config: Any) -> Sampled:
     if captured.graph.writes:
         written = ", ".join(repr(name) for name in captured.graph.writes)
         raise CaptureError(f"the model writes {written} in place; an executable cannot keep it: return the new value instead")
+    varying = [str(captured.graph.type_of(ref)) for ref in captured.graph.outputs if not captured.graph.type_of(ref).static]
+    if varying:
+        raise CaptureError(f"the model returns {', '.join(varying)}; an executable's results have fixed sizes")
     with torch.no_grad():
         answers = pytree.tree_leaves(module(**inputs))
     return Sampled(

@@ -5,6 +5,7 @@ Their checks of values are dropped, as all of a compiled program's are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -68,10 +69,16 @@ def corrcoef(observations: Tensor) -> Tensor:
     return torch.complex(c.real.clamp(-1, 1), c.imag.clamp(-1, 1)) if c.is_complex() else c.clamp(-1, 1)
 
 
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    return input[torch.tensor(list(choose(range(len(input)), r)), dtype=torch.int64).reshape(-1, r)]
+
+
 _OURS: dict[Any, Callable[..., Any]] = {
     torch.linalg.lstsq: lstsq,
     torch.cov: cov,
     Tensor.cov: cov,
+    torch.combinations: combinations,
     torch.corrcoef: corrcoef,
     Tensor.corrcoef: corrcoef,
 }

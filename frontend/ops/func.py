@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from frontend.ops.scalars import Scalar, apply, element_type, is_complex, where
+from frontend.ops.elements import element_type, is_complex
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import cast, elementwise, operand, ranked
 from frontend.registry import DECLINED, Registry
 from passes.mlir import complex as complex_

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from frontend.ops.elements import is_bool, is_unsigned
 from frontend.ops.kernel import Index, index
-from frontend.ops.scalars import Scalar, is_bool, is_unsigned, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import Size, broadcast_map, ranked, reshape, size
 from passes.mlir import ir
 
@@ -43,7 +44,7 @@ def broadcast(value: ir.Value, at: Sequence[Index]) -> list[Index]:
     return [0 if n == 1 else i for n, i in zip(shape, at[len(at) - len(shape) :], strict=True)]
 
 
-def _masks(element: ir.Type) -> bool:
+def masks(element: ir.Type) -> bool:
     return is_bool(element) or is_unsigned(element)  # PyTorch takes uint8 for bool here
 
 
@@ -56,11 +57,11 @@ class Indices:
 
     def __init__(self, value: ir.Value, indices: Sequence[ir.Value | None]) -> None:
         self.tensors = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
-        self.masked = any(_masks(ranked(tensor).element_type) for tensor in self.tensors.values())
+        self.masked = any(masks(ranked(tensor).element_type) for tensor in self.tensors.values())
         axes = list(self.tensors)
         self.sizes = [size(value, axis) for axis in range(ranked(value).rank)]
         whole = [axis for axis in range(len(self.sizes)) if axis not in self.tensors]
-        common = _broadcast(list(self.tensors.values()))
+        common = common_sizes(list(self.tensors.values()))
         self.first = axes[0] if axes == list(range(axes[0], axes[-1] + 1)) else 0
         self.shape = [self.sizes[axis] for axis in whole]
         self.shape[self.first : self.first] = common
@@ -83,7 +84,7 @@ class Indices:
         return [wrapped(given[axis], length) if axis in given else next(whole) for axis, length in enumerate(self.sizes)]
 
 
-def _broadcast(tensors: Sequence[ir.Value]) -> list[Size]:
+def common_sizes(tensors: Sequence[ir.Value]) -> list[Size]:
     """The common sizes: from the right, each the first that is not 1."""
     rank = max(ranked(t).rank for t in tensors)
     sizes: list[Size] = [1] * rank

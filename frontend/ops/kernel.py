@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from frontend.ops.scalars import Scalar, constant, element_type, recast, signless
+from frontend.ops.elements import constant, element_type, recast, signless
+from frontend.ops.scalars import Scalar
 from frontend.ops.values import Length, lengths
 from passes.mlir import bufferization, ir, linalg, memref, scf, tensor
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontend.ops.scalars import is_complex, is_float, number, wide
+from frontend.ops.elements import is_complex, is_float, number, wide
 from frontend.ops.values import cast, empty, operand, ranked, reshape, shape_value, splat, with_element, with_shape
 from frontend.registry import DECLINED, Registry
 from passes.mlir import ir, tosa

@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from frontend.graph import TensorType
-from frontend.ops.scalars import Scalar, constant, convert, element_type, is_complex, recast, signless
+from frontend.ops.elements import constant, convert, element_type, is_complex, recast, signless
+from frontend.ops.scalars import Scalar
 from passes.mlir import ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type

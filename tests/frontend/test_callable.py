@@ -300,3 +300,26 @@ def test_dynamo_run() -> None:
         ValueError, match=re.escape("dynamo_run() runs one graph, 2 were imported; torch.compile(model, backend")
     ):
         compiler.dynamo_run()
+
+
+def test_random_operators_run_in_pytorch_with_its_generator() -> None:
+    def noisy(a: Tensor) -> Tensor:
+        return torch.nn.functional.dropout(a, 0.5) + torch.rand_like(a)
+
+    with pytest.raises(MissingLowerings, match="rand"):
+        compiled(noisy, x)
+    run = DynamoCompiler(fallback="eager").compile(noisy, x)
+    torch.manual_seed(7)
+    expected = noisy(x)
+    torch.manual_seed(7)
+    torch.testing.assert_close(run(x), expected)
+    assert not torch.equal(run(x), expected)
+
+
+def test_torch_compile_with_dynamic_sizes() -> None:
+    module = nn.Linear(4, 5)
+    run = torch.compile(lambda a, n: torch.softmax(module(a), -1) * n, backend="sluice", dynamic=True)
+    with torch.no_grad():
+        for size in (2, 3, 9):
+            a = torch.randn(size, 4)
+            torch.testing.assert_close(run(a, size + 1), torch.softmax(module(a), -1) * (size + 1))

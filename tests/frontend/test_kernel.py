@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from frontend.ops.elements import element_type
 from frontend.ops.kernel import array, cell, copy_of, loop, positions, reader, when, while_
-from frontend.ops.scalars import Scalar, element_type, where
+from frontend.ops.scalars import Scalar, where
 from passes.mlir import func, ir
 from tests.compiled import run_module
 

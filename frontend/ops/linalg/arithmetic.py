@@ -6,9 +6,10 @@ import math as numbers
 from collections.abc import Callable
 from typing import Any
 
+from frontend.ops.elements import is_bool, is_complex, is_float, is_unsigned
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, apply, is_bool, is_complex, is_float, is_unsigned, where
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math

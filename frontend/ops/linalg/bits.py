@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import constant, convert, is_bool, is_complex, is_float, recast, signless
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, apply, constant, convert, is_bool, is_complex, is_float, recast, signless, where
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import elementwise, empty, generic, ranked, reshape
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg, math

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import component, element_type, is_complex
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, component, element_type, is_complex, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import cast, elementwise, empty, generic, operand, ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg, math

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from frontend.ops.elements import constant, wide
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.linalg.windows import fold, unfold, windows
-from frontend.ops.scalars import compute, constant, element_type, is_float
-from frontend.ops.values import cast, elementwise, empty, generic, ranked, reshape, with_element, with_shape
+from frontend.ops.scalars import compute
+from frontend.ops.values import cast, elementwise, empty, generic, ranked, reshape, with_shape
 from passes.mlir import ir, linalg
 
 
@@ -31,8 +32,7 @@ def convolution(
     """
     type_ = ranked(out)
     element = type_.element_type
-    wide = element_type("f32") if is_float(element) and element.width == 16 else element
-    input, weight = cast(input, wide), cast(weight, wide)
+    input, weight = cast(input, wide(element)), cast(weight, wide(element))
     (batch, _, *sizes), (rows, _, *kernel) = ranked(input).shape, ranked(weight).shape
     narrow, long = (sizes, type_.shape[2:]) if transposed else (type_.shape[2:], sizes)
     axes = windows(long, narrow, kernel, stride, padding, dilation)
@@ -46,8 +46,8 @@ def convolution(
         result = result if all(w.trivial for w in axes) else fold(result, axes)
     result = reshape(result, type_.shape)
     if bias is not None:
-        column = reshape(cast(bias, wide), [type_.shape[1]] + [1] * len(sizes))
-        result = elementwise(with_element(type_, wide), [result, column], lambda x, y: compute("add", x, y))
+        column = reshape(cast(bias, wide(element)), [type_.shape[1]] + [1] * len(sizes))
+        result = elementwise(ranked(result), [result, column], lambda x, y: compute("add", x, y))
     return cast(result, element)
 
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontend.ops.elements import component, element_type, is_bool, is_complex, is_float, wide
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import (
-    COMPARISONS,
-    Scalar,
-    compare,
-    component,
-    element_type,
-    is_bool,
-    is_complex,
-    is_float,
-    wide,
-)
+from frontend.ops.scalars import COMPARISONS, Scalar, compare
 from frontend.ops.values import cast, elementwise, is_tensor, operand, ranked, scalar
 from passes.mlir import ir, linalg
 

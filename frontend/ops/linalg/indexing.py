@@ -25,7 +25,8 @@ def index_(out: ir.Type, self: ir.Value, indices: Sequence[ir.Value | None]) -> 
         return source[chosen.place(loop_indices(type_.rank), [Scalar(i) for i in at[:-1]])].value
 
     maps = [*chosen.maps(), ir.AffineMap.get_identity(type_.rank)]
-    return generic(type_, list(chosen.tensors.values()), empty(type_), maps, ["parallel"] * type_.rank, body)
+    room = empty(type_, dict(enumerate(chosen.shape)))
+    return generic(type_, list(chosen.tensors.values()), room, maps, ["parallel"] * type_.rank, body)
 
 
 @ops_registry.lowers("aten.index_select.default", dynamic=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.control import iterate
+from frontend.ops.elements import is_unsigned
 from frontend.ops.linalg.arithmetic import magnitude
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, is_unsigned, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import ranked
 from frontend.registry import DECLINED
 from passes.mlir import ir

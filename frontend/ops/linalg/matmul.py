@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import constant, wide
 from frontend.ops.linalg.elementwise import pointwise
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, constant, wide
+from frontend.ops.scalars import Scalar
 from frontend.ops.values import cast, empty, generic, ranked, size, with_element
 from passes.mlir import ir, linalg
 

@@ -7,9 +7,10 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontend.ops.elements import limits, wide
 from frontend.ops.linalg.registry import ops_registry
 from frontend.ops.linalg.windows import Window, element, fit, loop_index, over_windows, place, windows
-from frontend.ops.scalars import Scalar, element_type, is_float, limits, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import cast, elementwise, ranked, with_element, with_shape
 from passes.mlir import ir, tensor
 
@@ -126,9 +127,8 @@ def _mean(
     divisor: int | None,
 ) -> ir.Value:
     element, lead = out.element_type, out.rank - len(axes)
-    wide = with_element(out, element_type("f32") if is_float(element) and element.width == 16 else element)
-    x = cast(x, wide.element_type)
-    total = over_windows(wide, fit(x, axes, 0), axes, 0, lambda value, so_far: so_far + value)
+    x = cast(x, wide(element))
+    total = over_windows(with_element(out, wide(element)), fit(x, axes, 0), axes, 0, lambda value, so_far: so_far + value)
 
     def body(sum_: ir.Value) -> ir.Value:
         counts = [members(axis, loop_index(lead + axis)) for axis in range(len(axes))]

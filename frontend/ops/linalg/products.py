@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import constant, is_float
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import constant, is_float
 from frontend.ops.values import Size, elementwise, empty, generic, padded, ranked, size, with_shape
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg, tensor

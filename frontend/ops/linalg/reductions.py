@@ -6,18 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontend.ops.elements import constant, element_type, exact, is_complex, is_float, limits
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import (
-    Scalar,
-    apply,
-    constant,
-    element_type,
-    exact,
-    is_complex,
-    is_float,
-    limits,
-    where,
-)
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import Size, cast, elementwise, empty, generic, ranked, reshape, size
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, linalg

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frontend.ops.elements import constant, is_float, wide
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, apply, constant, element_type, is_float, where
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import elementwise, ranked
 from frontend.registry import DECLINED
 from passes.mlir import ir, linalg, math, tensor
@@ -31,7 +32,6 @@ def grid_sampler(
     element = type_.element_type
     if not is_float(element):
         return DECLINED
-    wide = element if element == element_type("f64") else element_type("f32")
     sampling = Sampling(interpolation_mode, padding_mode, align_corners, nan_is_last=len(sizes) == 3)
 
     def body() -> ir.Value:
@@ -39,13 +39,13 @@ def grid_sampler(
         axes = []
         for axis, size in enumerate(sizes):
             which = constant(ir.IndexType.get(), len(sizes) - 1 - axis)
-            given = Scalar(tensor.extract(grid, [batch, *place, which])).to(wide)
+            given = Scalar(tensor.extract(grid, [batch, *place, which])).to(wide(element))
             at = ((given + 1) * (size - 1) if align_corners else (given + 1) * size - 1) / 2
             axes.append(sampling.taps(at, size))
-        sum_ = Scalar(constant(wide, 0))
+        sum_ = Scalar(constant(wide(element), 0))
         for taps in itertools.product(*axes):
             exists, value = _read(input, [batch, channel], [at for at, _ in taps], sizes)
-            term = value.to(wide) * functools.reduce(operator.mul, [weight for _, weight in taps])
+            term = value.to(wide(element)) * functools.reduce(operator.mul, [weight for _, weight in taps])
             sum_ = sum_ + (where(exists, term, 0) if sampling.nan_is_last else term)
         return sum_.to(element).value
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from frontend.ops.control import iterate
+from frontend.ops.elements import constant
 from frontend.ops.kernel import index, reader
 from frontend.ops.linalg.elementwise import common
 from frontend.ops.linalg.registry import ops_registry
-from frontend.ops.scalars import Scalar, constant, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import cast, elementwise, loop_indices, ranked, size
 from passes.mlir import ir
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontend.ops.scalars import Scalar, constant, where
+from frontend.ops.elements import constant
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.values import empty, generic, padded, ranked, with_shape
 from passes.mlir import ir, linalg, tensor
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from frontend.ops.elements import constant, is_complex, is_float
 from frontend.ops.math.formulas import by_formula
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import apply, constant, is_complex, is_float
+from frontend.ops.scalars import apply
 from frontend.ops.values import ranked
 from frontend.registry import DECLINED
 from passes.mlir import arith, ir, math

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from frontend.ops.elements import element_type, is_float, wide
 from frontend.ops.math.registry import ops_registry
-from frontend.ops.scalars import Scalar, apply, element_type, is_float, where, wide
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import elementwise, operand, ranked
 from frontend.registry import DECLINED
 from passes.mlir import ir, math

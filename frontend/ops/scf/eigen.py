@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from frontend.ops.elements import element_type, exact, is_complex
 from frontend.ops.kernel import Index, array, cell, fold, loop, reader, when, while_
-from frontend.ops.scalars import Scalar, element_type, exact, is_complex, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.matrices import (
     Matrix,
     ascending,

@@ -50,7 +50,7 @@ def permutation(
 ) -> Any:
     """The permutation that the pivots' exchanges, one after the other, make of the identity."""
     if unpack_data or not unpack_pivots:
-        return DECLINED  # `frontend.capture.matrices` takes L and U apart
+        return DECLINED  # `frontend.capture.decompositions.matrices` takes L and U apart
     type_ = ranked(out[0])
     *batch, m, _ = type_.shape
     result, order = array(type_.shape, type_.element_type, 0), array([m], "index")

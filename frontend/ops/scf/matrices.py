@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from frontend.ops.elements import component, constant, is_complex
 from frontend.ops.kernel import Array, Index, Reader, array, cell, fold, loop, positions
-from frontend.ops.scalars import Scalar, apply, component, constant, is_complex, where
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.values import elementwise, ranked, with_shape
 from passes.mlir import complex, ir, math
 

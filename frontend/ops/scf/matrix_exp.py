@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from frontend.ops.elements import exact
 from frontend.ops.kernel import array, cell, fold, loop, positions, reader, while_
-from frontend.ops.scalars import exact, where
+from frontend.ops.scalars import where
 from frontend.ops.scf.matrices import Matrix, each, fill_identity, scratch, size
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import ranked

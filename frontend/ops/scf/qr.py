@@ -82,7 +82,7 @@ def apply_q(v: Matrix, tau: Matrix, count: int, c: Matrix, m: int, n: int, work:
 @ops_registry.lowers("aten.ormqr.default")
 def ormqr(out: ir.Type, self: ir.Value, input2: ir.Value, input3: ir.Value, left: bool = True, transpose: bool = False) -> Any:
     if not left:
-        return DECLINED  # `frontend.capture.matrices` transposes it
+        return DECLINED  # `frontend.capture.decompositions.matrices` transposes it
     *batch, m, n = ranked(out).shape
     result, work = copy_of(input3), scratch([n], ranked(out).element_type)
     for v, tau, c in each(batch, reader(self), reader(input2), result):

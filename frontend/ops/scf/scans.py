@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import constant, exact, is_complex, is_float
 from frontend.ops.indices import at_least_1d
 from frontend.ops.kernel import Line, array, fold, index, lines, reader
 from frontend.ops.math.elementary import log1p
-from frontend.ops.scalars import Scalar, apply, constant, exact, is_complex, is_float, where
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import lengths, ranked, reshape, sizes_of
 from frontend.registry import DECLINED

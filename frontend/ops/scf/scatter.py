@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from frontend.ops.elements import is_float
 from frontend.ops.indices import Indices, at_least_1d, broadcast, wrapped
 from frontend.ops.kernel import Array, Index, array, cell, copy_of, positions, reader, when
 from frontend.ops.linalg.views import flat, on_diagonal, strided
-from frontend.ops.scalars import Scalar, is_float, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import lengths, ranked, reshape, sizes_of
 from frontend.registry import DECLINED

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import constant, exact, limits
+from frontend.ops.indices import clamped
 from frontend.ops.kernel import array, cell, fold, loop, positions, reader
-from frontend.ops.scalars import Scalar, constant, exact, limits, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.values import lengths as sizes
 from frontend.ops.values import ranked
@@ -40,6 +42,7 @@ def segment_reduce(
         for s in loop(count):
             first = bounds[*outer, s].to("index") if lengths is None else end.value
             last = bounds[*outer, s + 1].to("index") if lengths is None else first + bounds[*outer, s].to("index")
+            first, last = (clamped(bound, shape[axis]) for bound in (first, last))
             end.value = last
             for inner in positions(shape[axis + 1 :]):
                 total = fold(first, last, start, lambda i, so_far: so_far.do(_OPERATIONS[reduce], x[*outer, i, *inner]))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from frontend.ops.control import iterate
+from frontend.ops.elements import is_float, limits
 from frontend.ops.indices import at_least_1d
 from frontend.ops.kernel import Index, Line, array, fold, index, loop, reader
 from frontend.ops.linalg.views import flat
-from frontend.ops.scalars import Scalar, is_float, limits, where
+from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.registry import ops_registry
 from frontend.ops.scf.sorted_lines import Sorted, sorted_lines, unknown
 from frontend.ops.values import lengths, ranked, reshape, sizes_of, splat

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from frontend.ops.elements import component, exact
 from frontend.ops.kernel import array, cell, loop, positions, reader, when, while_
-from frontend.ops.scalars import Scalar, apply, component, exact, where
+from frontend.ops.scalars import Scalar, apply, where
 from frontend.ops.scf.matrices import (
     Matrix,
     ascending,
@@ -38,7 +39,7 @@ def svd(out: tuple[ir.Type, ...], A: ir.Value, full_matrices: bool = False, comp
     """
     *batch, m, n = ranked(A).shape
     if m < n:
-        return DECLINED  # `frontend.capture.matrices` transposes it
+        return DECLINED  # `frontend.capture.decompositions.matrices` transposes it
     element = exact(ranked(A).element_type)
     turned = _Columns(m, n, element)
     u, s, vh = (array(ranked(t).shape, ranked(t).element_type, float("nan")) for t in out)

@@ -17,7 +17,7 @@ def solve_triangular(
     out: ir.Type, self: ir.Value, B: ir.Value, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Any:
     if not left:
-        return DECLINED  # `frontend.capture.matrices` transposes it
+        return DECLINED  # `frontend.capture.decompositions.matrices` transposes it
     *batch, n, columns = ranked(out).shape
     x = copy_of(broadcast(B, [*batch, n, columns]))
     for a_, x_ in each(batch, reader(broadcast(self, [*batch, n, n])), x):
@@ -38,7 +38,7 @@ def solve_triangular(
 def cholesky(out: tuple[ir.Type, ir.Type], self: ir.Value, upper: bool = False, check_errors: bool = False) -> Any:
     """L with L Lᴴ = self, row after row; `info` is the first row whose pivot is not positive, counted from 1."""
     if upper:
-        return DECLINED  # `frontend.capture.matrices` transposes it
+        return DECLINED  # `frontend.capture.decompositions.matrices` transposes it
     type_ = ranked(out[0])
     *batch, n, _ = type_.shape
     factor, info = array(type_.shape, type_.element_type, 0), array(batch, "i32", 0)

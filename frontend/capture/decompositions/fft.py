@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frontend.capture.products import product
+from frontend.capture.decompositions.products import product
 
 aten = torch.ops.aten
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture import fft, indexing, matrices, networks, products, special, statistics
+from frontend.capture.decompositions import fft, indexing, matrices, networks, products, special, statistics
 
 aten = torch.ops.aten
 
