@@ -179,7 +179,10 @@ def mm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
 
 @ops_registry.lowers("aten.addmm.default")
 def addmm(out: ir.Type, self: ir.Value, mat1: ir.Value, mat2: ir.Value, beta: Any = 1, alpha: Any = 1) -> Any:
-    product = mm(out, mat1, mat2) if beta == alpha == 1 else DECLINED
+    element = ranked(out).element_type
+    if not beta == alpha == 1 or wide(element) != element:  # the product is not rounded to 16 bits before the sum
+        return DECLINED
+    product = mm(out, mat1, mat2)
     return product if product is DECLINED else ops_registry["aten.add.Tensor"](out, self, product)
 
 

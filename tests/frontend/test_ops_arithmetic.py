@@ -145,6 +145,13 @@ def test_a_number_is_not_rounded_to_16_bits(dtype: torch.dtype) -> None:
     check(lambda x: (x + 0.1, x * 0.1, x - 0.1, x / 0.3, x.add(x, alpha=0.1)), x, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("dtype", [f16, bf16])
+def test_when_16_bits_are_rounded_to(dtype: torch.dtype) -> None:
+    x, y, bias = (torch.randn(s, generator=torch.Generator().manual_seed(3)).to(dtype) for s in ((40, 30), (30, 40), (40,)))
+    check(lambda x, y: torch.div(x * 100, y.T, rounding_mode="trunc"), x, y, rtol=0, atol=0)
+    check(lambda x, y, bias: torch.addmm(bias, x, y), x, y, bias, rtol=2 * torch.finfo(dtype).eps, atol=1e-3)
+
+
 CASTS = (f16, bf16, f32, f64, u8, i8, i16, i32, i64, torch.bool)
 
 

@@ -145,15 +145,18 @@ def _floored(x: Scalar, y: Scalar) -> Scalar:
 
 
 @ops_registry.lowers("aten.div.Tensor_mode", "aten.div.Scalar_mode", dynamic=True)
-def div_mode(out: ir.Type, self: Any, other: Any, rounding_mode: str | None = None) -> Any:
-    real = is_float(ranked(out).element_type)
-    function: Callable[[Scalar, Scalar], Scalar]
+def div_mode(out: ir.Type, self: Any, other: Any, rounding_mode: str | None = None) -> ir.Value:
+    element = ranked(out).element_type
+
+    def truncated(x: Scalar, y: Scalar) -> Scalar:
+        """The quotient is rounded to 16 bits before it is cut."""
+        return apply(math.trunc, (x / y).to(element).to(x.type))
+
+    function = Scalar.__truediv__
     if rounding_mode == "floor":
-        function = _floored if real else Scalar.__floordiv__
-    elif rounding_mode == "trunc" and real:
-        function = lambda x, y: apply(math.trunc, x / y)  # noqa: E731
-    else:
-        function = Scalar.__truediv__
+        function = _floored if is_float(element) else Scalar.__floordiv__
+    elif rounding_mode == "trunc" and is_float(element):
+        function = truncated
     return pointwise(out, [self, other], function)
 
 
