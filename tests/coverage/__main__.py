@@ -22,10 +22,10 @@ def main() -> None:
 
     names = options.ops.split(",") if options.ops else list(OPERATORS)
     dtypes = options.dtypes.split(",") if options.dtypes else list(DEFAULT)
-    jobs = [_job(name, dtype, options, "sluice") for dtype in dtypes for name in names if measured(name, dtype)]
+    pairs = [(name, dtype) for dtype in dtypes for name in names if measured(name, dtype)]
+    jobs = [_job(name, dtype, "sluice", options.samples, options.perturb) for name, dtype in pairs]
     if options.peer:
-        options.samples = options.peer
-        jobs += [_job(name, "f32", options, "torch-mlir") for name in names if measured(name, "f32")]
+        jobs += [_job(name, "f32", "torch-mlir", options.peer, options.perturb) for name in names if measured(name, "f32")]
     table: dict[str, Table] = {"sluice": {dtype: {} for dtype in dtypes}, "torch-mlir": {"f32": {}}}
     begin, done = time.monotonic(), 0
 
@@ -38,7 +38,7 @@ def main() -> None:
         print(f"{time.monotonic() - begin:6.0f} s {done}/{len(jobs)} {job['op']} {job['dtype']} {counts}", flush=True)
 
     run(jobs, options.workers, report)
-    whole = figures(table["sluice"], table["torch-mlir"]["f32"])
+    whole = figures(table["sluice"], table["torch-mlir"]["f32"], options.samples)
     _write(options.out, json.dumps(whole, indent=1))
     _write(options.page, page(whole))
     for part in (*([whole] if "ops" in whole else []), *(whole[name] for name in OTHERS if name in whole)):
@@ -47,9 +47,9 @@ def main() -> None:
         print("peer", whole["peer"]["totals"], "sluice on the same samples", whole["peer"]["sluice"])
 
 
-def _job(name: str, dtype: str, options: argparse.Namespace, subject: str) -> dict[str, Any]:
-    chosen = None if options.samples is None else list(range(options.samples))
-    return {"op": name, "dtype": dtype, "samples": chosen, "subject": subject, "perturb": options.perturb}
+def _job(name: str, dtype: str, subject: str, samples: int | None, perturb: bool) -> dict[str, Any]:
+    chosen = None if samples is None else list(range(samples))
+    return {"op": name, "dtype": dtype, "samples": chosen, "subject": subject, "perturb": perturb}
 
 
 def _tell(job: dict[str, Any], rows: Rows, options: argparse.Namespace) -> None:

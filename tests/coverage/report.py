@@ -13,9 +13,12 @@ NAMES = {"f32": "float32", "i64": "int64", "i1": "bool", "c64": "complex64"}
 OTHERS = ("int64", "bool", "complex64")
 
 
-def figures(table: dict[str, dict[str, Rows]], peer: dict[str, Rows]) -> dict[str, Any]:
-    """`table` gives the rows of each operator by dtype; `peer` those of torch-mlir for float32, of fewer samples maybe."""
-    whole: dict[str, Any] = {"excluded": dict(EXCLUDED), "random": _random(table)}
+def figures(table: dict[str, dict[str, Rows]], peer: dict[str, Rows], chosen: int | None = None) -> dict[str, Any]:
+    """`table` gives the rows of each operator by dtype; `peer` those of torch-mlir for float32, of fewer samples maybe.
+
+    `chosen` says how many samples of each operator were asked for, None for all.
+    """
+    whole: dict[str, Any] = {"chosen": chosen, "excluded": dict(EXCLUDED), "random": _random(table)}
     for dtype, operators in ({"f32": {}} | table).items():
         ops = {name: counts(rows) for name, rows in sorted(operators.items()) if _live(rows)}
         part = {"ops": ops, "totals": totals(ops), "missing": missing(operators), "failures": failures(operators)}
@@ -72,8 +75,8 @@ def page(whole: dict[str, Any]) -> str:
     lines = [
         "# Coverage of PyTorch's operator database",
         "",
-        "Made by `doit coverage`: every forward sample of `torch.testing._internal.common_methods_invocations.op_db` is",
-        "captured, compiled, run and compared with eager PyTorch in values, dtype and shape.",
+        f"{_chosen(whole['chosen'])} of each operator of `torch.testing._internal.common_methods_invocations.op_db`",
+        "is captured, compiled, run and compared with eager PyTorch in values, dtype and shape (`doit coverage`).",
         "",
         "| dtype | operators | right in every sample | samples | passed | wrong | unsupported | crashed |",
         "|---|---|---|---|---|---|---|---|",
@@ -93,6 +96,10 @@ def page(whole: dict[str, Any]) -> str:
     lines += [f"| {name} | {reason} |" for name, reason in whole["excluded"].items()]
     lines += [f"| {name} | random in every sample |" for name in whole["random"]]
     return "\n".join([*lines, ""])
+
+
+def _chosen(count: int | None) -> str:
+    return "Every forward sample" if count is None else f"Each of the first {count} forward sample(s)"
 
 
 def _peer(peer: dict[str, Any]) -> list[str]:
