@@ -128,7 +128,7 @@ def test_clean_removes_what_was_built(workshop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("words", "model", "sentence"),
     [
-        ((), "mpl", "no model 'mpl'; did you mean 'mlp'? model/ has: deepseek_r1_block, mlp"),
+        ((), "mpl", "no model 'mpl'; did you mean 'mlp'? model/ has: bert, "),
         (("batch=0",), "mlp", "batch=0: expected a whole number from 1"),
         (("batchh=2",), "mlp", "batchh=: nothing takes it; did you mean 'batch'?"),
         (("midend", "list", "features=many"), "mlp", "features=many: expected a value like 20"),
