@@ -99,7 +99,7 @@ def page(whole: dict[str, Any]) -> str:
 
 
 def _chosen(count: int | None) -> str:
-    return "Every forward sample" if count is None else f"Each of the first {count} forward sample(s)"
+    return "Every forward sample" if count is None else f"The first {count} forward sample(s)"
 
 
 def _peer(peer: dict[str, Any]) -> list[str]:
