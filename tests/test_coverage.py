@@ -33,10 +33,26 @@ def test_one_sample_of_every_operator(tmp_path: Path) -> None:
 
 def test_a_changed_result_does_not_pass(tmp_path: Path) -> None:
     """The negative control: with every result perturbed, only results without elements are equal."""
-    names = "add,softmax,matmul,argmax,eq,cat,nn.functional.conv2d,fft.fft,linalg.svd,linalg.qr,sort,any"
+    names = "add,softmax,matmul,argmax,eq,cat,nn.functional.conv2d,fft.fft,linalg.qr,sort,any,cumsum"
     whole = measure(tmp_path, "--samples", "2", "--dtypes", "f32", "--perturb", "--ops", names)
     assert whole["totals"]["operators"] == len(names.split(","))
     assert whole["totals"]["passed"] == 0 and whole["totals"]["wrong"] == whole["totals"]["samples"]
+
+
+@pytest.mark.parametrize("name", ["linalg.svd", "linalg.eigh", "linalg.eig"])
+def test_a_changed_factorisation_does_not_pass(name: str) -> None:
+    """Only what is determined is compared there, and a change shows in that."""
+    import torch
+
+    from tests.coverage.compare import difference
+    from tests.coverage.samples import OPERATORS
+
+    matrix = torch.randn(4, 4)
+    expected = list(OPERATORS[name].op(matrix + matrix.mT))
+    assert difference(OPERATORS[name], expected, expected) is None
+    for changed in range(len(expected)):
+        actual = [r * 1.01 + 1 if i == changed else r for i, r in enumerate(expected)]
+        assert difference(OPERATORS[name], actual, expected) is not None
 
 
 def rows(*results: str) -> list[dict[str, Any]]:
