@@ -96,7 +96,7 @@ def _export(
     with torch.no_grad(), warnings.catch_warnings(), patch.object(TracerBase, "_filter_traceback_frames", _program_frames):
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)` is deprecated")  # torch's own copying
         try:
-            with untraceable.WithoutValues():
+            with untraceable.Traceable():
                 return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False)
         except (torch._dynamo.exc.TorchDynamoException, torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode) as e:
             raise CaptureError(f"torch.export cannot make one graph of {type(module).__name__}: {str(e).strip()}") from e

@@ -13,6 +13,7 @@ from torch._functorch.aot_autograd import aot_export_module
 from torch._guards import TracingContext, detect_fake_mode, tracing
 from torch._higher_order_ops.effects import with_effects
 
+from frontend.capture import untraceable
 from frontend.capture.decompositions import decompositions
 from frontend.capture.fx_graph import CaptureError, graph_of
 from frontend.capture.tables import fold_tables
@@ -42,7 +43,7 @@ def functional(
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
     fakes = [node.meta["val"] for node in placeholders]
     mode = detect_fake_mode(fakes)
-    with torch.no_grad(), tracing(TracingContext(mode)):
+    with torch.no_grad(), untraceable.Traceable(), tracing(TracingContext(mode)):
         traced, signature = aot_export_module(
             program, fakes, trace_joint=False, decompositions=decompositions() if table is None else table
         )

@@ -17,7 +17,7 @@ from frontend.graph import Dim, Graph, Input, Node, Parameter, Ref, Source, Tens
 DTYPES = {
     torch.float64: "f64", torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int64: "i64",
     torch.int32: "i32", torch.int16: "i16", torch.int8: "i8", torch.bool: "i1",
-    torch.uint32: "u32", torch.uint16: "u16", torch.uint8: "u8",
+    torch.uint64: "u64", torch.uint32: "u32", torch.uint16: "u16", torch.uint8: "u8",
     torch.complex128: "c128", torch.complex64: "c64", torch.complex32: "c32",
 }  # fmt: skip
 

@@ -1,11 +1,12 @@
-"""Functions whose own code looks at the values of tensors, which a trace does not have, written without such a look.
+"""Functions that a trace would not get right: their own code looks at values, or torch's rewrite of them gives others.
 
-Their checks of values are dropped, as all of a compiled program's are.
+Checks of values are dropped, as all of a compiled program's are.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from frontend.capture.fx_graph import CaptureError
 
-class WithoutValues(TorchFunctionMode):
+
+class Traceable(TorchFunctionMode):
     """Within it, calls of these functions are calls of ours."""
 
     def __torch_function__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
@@ -74,6 +77,42 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     return input[torch.tensor(list(choose(range(len(input)), r)), dtype=torch.int64).reshape(-1, r)]
 
 
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    if isinstance(var, Tensor) and var.shape == input.shape[:-1] != input.shape:
+        var = var.unsqueeze(-1)
+    var = torch.as_tensor(var, dtype=input.dtype).clamp(min=eps)
+    loss = 0.5 * (var.log() + (input - target) ** 2 / var)
+    loss = loss + 0.5 * math.log(2 * math.pi) if full else loss
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+def not_bytes(image: Tensor) -> None:
+    """Eager interpolates bytes in fixed-point numbers, which torch's rewrite into simpler operators does not."""
+    if image.dtype is torch.uint8:
+        raise CaptureError(
+            "bilinear or bicubic interpolation of torch.uint8 would not round as PyTorch does; "
+            "accepted: floating point, so convert the image before it and round after it"
+        )
+
+
+def interpolate(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *args: Any, **kwargs: Any
+) -> Tensor:
+    if mode in ("bilinear", "bicubic"):
+        not_bytes(input)
+    return torch.nn.functional.interpolate(input, size, scale_factor, mode, *args, **kwargs)
+
+
+def _of_floats(interpolation: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def checked(image: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        not_bytes(image)
+        return interpolation(image, *args, **kwargs)
+
+    return checked
+
+
 _OURS: dict[Any, Callable[..., Any]] = {
     torch.linalg.lstsq: lstsq,
     torch.cov: cov,
@@ -81,4 +120,10 @@ _OURS: dict[Any, Callable[..., Any]] = {
     torch.combinations: combinations,
     torch.corrcoef: corrcoef,
     Tensor.corrcoef: corrcoef,
+    torch.nn.functional.gaussian_nll_loss: gaussian_nll_loss,
+    torch.nn.functional.interpolate: interpolate,
 }
+for _name in ("upsample_bilinear2d", "upsample_bicubic2d"):
+    _packet = getattr(torch.ops.aten, _name)
+    _interpolations = (_packet, _packet.default, _packet.vec, getattr(torch._C._nn, _name))
+    _OURS |= {function: _of_floats(function) for function in _interpolations}

@@ -43,7 +43,16 @@ def _embedding_renorm(self: Tensor, indices: Tensor, max_norm: float, norm_type:
     return torch.where(used & (norms > max_norm), self * (max_norm / (norms + 1e-7)), self)
 
 
+def _repeat_interleave(repeats: Tensor, *, output_size: int | None = None) -> Any:
+    """For each place of a result of known size, the first element whose repeats reach beyond it."""
+    if output_size is None:
+        return NotImplemented
+    places = torch.arange(output_size, dtype=repeats.dtype)
+    return torch.searchsorted(repeats.cumsum(0), places, right=True).to(repeats.dtype)
+
+
 TABLE = {
+    aten.repeat_interleave.Tensor: _repeat_interleave,
     aten.embedding_renorm.default: _embedding_renorm,
     aten.put.default: _put,
     aten.take.default: _take,

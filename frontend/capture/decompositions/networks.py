@@ -99,6 +99,17 @@ def _trilinear(
 TABLE[aten._trilinear.default] = _trilinear
 
 
+def _native_dropout(input: Tensor, p: float, train: bool | None) -> Any:
+    """What leaves nothing to chance: all kept, or all dropped."""
+    if train is not False and 0 < p < 1:
+        return NotImplemented
+    kept = torch.full_like(input, train is False or p == 0, dtype=torch.bool)
+    return (input.clone() if train is False else input * kept), kept
+
+
+TABLE[aten.native_dropout.default] = _native_dropout
+
+
 LSTM = 2  # of oneDNN's kinds of recurrent networks
 
 
