@@ -12,6 +12,7 @@ from passes.expand_exp import expand_exp
 from passes.lower_vectors import lower_vectors
 from passes.mlir import ir, passmanager
 from passes.parallelize import parallelize
+from passes.prefetch import prefetch_panels
 from passes.reassociate import reassociate_sums
 from passes.schedule import ScheduleError
 from passes.schedule_contractions import schedule_contractions
@@ -66,6 +67,7 @@ MIDEND: Pipeline = (
     "func.func(buffer-loop-hoisting)",
     "canonicalize",
     "cse",
+    prefetch_panels,
     lower_vectors,
     # loops and threads
     copies_to_linalg,

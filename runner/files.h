@@ -1,4 +1,4 @@
-// Data files, mapped; a file that is missing or not of the expected size ends the program with a sentence and status 2.
+// Data files, read; a file that is missing or not of the expected size ends the program with a sentence and status 2.
 #pragma once
 #include <cstddef>
 #include <cstdio>
@@ -16,10 +16,10 @@
   std::exit(2);
 }
 
-/// A file's bytes in memory of this process: writable, never written back.
-class Mapped {
+/// A file's bytes in memory of this process, writable, in pages of 2 MiB where the system has them.
+class Loaded {
  public:
-  Mapped(const std::string &path, std::size_t expected) : size_(expected) {
+  Loaded(const std::string &path, std::size_t expected) : size_(expected) {
     int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) refuse(path + ": " + std::strerror(errno) + "; `doit frontend` writes it");
     struct stat status {};
@@ -29,20 +29,29 @@ class Mapped {
       refuse(path + ": " + std::to_string(found) + " bytes, expected " + std::to_string(expected) +
              "; it belongs to another build: `doit frontend` writes it anew");
     if (expected > 0) {
-      data_ = mmap(nullptr, expected, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-      if (data_ == MAP_FAILED) refuse(path + ": cannot be mapped: " + std::strerror(errno));
+      data_ = mmap(nullptr, expected, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (data_ == MAP_FAILED) refuse(path + ": no memory for its " + std::to_string(expected) + " bytes: " + std::strerror(errno));
       madvise(data_, expected, MADV_HUGEPAGE);
+      read_whole(file, path);
     }
     close(file);
   }
-  ~Mapped() {
+  ~Loaded() {
     if (data_) munmap(data_, size_);
   }
-  Mapped(const Mapped &) = delete;
-  Mapped &operator=(const Mapped &) = delete;
+  Loaded(const Loaded &) = delete;
+  Loaded &operator=(const Loaded &) = delete;
   char *data() const { return static_cast<char *>(data_); }
 
  private:
+  void read_whole(int file, const std::string &path) {
+    for (std::size_t done = 0; done < size_;) {
+      ssize_t count = read(file, data() + done, size_ - done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) refuse(path + ": cannot be read: " + (count ? std::strerror(errno) : "it ended early"));
+      done += static_cast<std::size_t>(count);
+    }
+  }
   void *data_ = nullptr;
   std::size_t size_;
 };

@@ -153,9 +153,9 @@ int main(int count, char **arguments) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   omp_set_num_threads(options.threads);
 
-  Mapped parameters(options.data + "/arg0.data", signature::parameter_bytes);
-  Mapped inputs(options.data + "/inputs.data", total(signature::inputs));
-  Mapped expected(options.data + "/expected.data", total(signature::outputs));
+  Loaded parameters(options.data + "/arg0.data", signature::parameter_bytes);
+  Loaded inputs(options.data + "/inputs.data", total(signature::inputs));
+  Loaded expected(options.data + "/expected.data", total(signature::outputs));
   Call call(parameters.data(), inputs.data(), expected.data());
   call();
   Figures figures{};
