@@ -16,7 +16,7 @@ _PARTS = {
         name: f"{PACKAGE}.dialects.{name}"
         for name in (
             "arith", "bufferization", "builtin", "complex", "func", "linalg", "llvm", "math", "memref", "scf", "tensor",
-            "tosa", "transform",
+            "tosa", "transform", "vector", "x86",
         )
     },
     "transform_interpreter": f"{PACKAGE}.dialects.transform.interpreter",

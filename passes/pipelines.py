@@ -9,13 +9,14 @@ from passes.boundaries import distinct_results, read_only_arguments, results_of_
 from passes.chunks import dynamic_chunks
 from passes.copies import copies_to_linalg
 from passes.expand_exp import expand_exp
-from passes.lower_vectors import lower_vectors
+from passes.generalize import generalize_moves
+from passes.lower_products import lower_products
 from passes.mlir import ir, passmanager
 from passes.parallelize import parallelize
-from passes.prefetch import prefetch_panels
+from passes.protect_products import protect_products, restore_products
 from passes.reassociate import reassociate_sums
 from passes.schedule import ScheduleError
-from passes.schedule_contractions import schedule_contractions
+from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
 from passes.targets import Target
 from passes.unused import drop_unused_calls
@@ -37,15 +38,20 @@ MIDEND: Pipeline = (
     "func.func(tosa-to-scf)",
     "canonicalize",
     "cse",
-    # matrix products first: fusion must not pull anything into their inner loops
-    schedule_contractions,
+    # what is computed element by element becomes one operation; products stay out of it
+    generalize_moves,
+    protect_products,
     "func.func(linalg-fuse-elementwise-ops)",
     "func.func(linalg-fold-unit-extent-dims)",
     "canonicalize",
     "cse",
     "func.func(linalg-fuse-elementwise-ops)",
+    "func.func(linalg-fold-unit-extent-dims)",
     "canonicalize",
     "cse",
+    restore_products,
+    # parallel loops
+    schedule_products,
     "func.func(linalg-generalize-named-ops)",
     drop_unused_calls,
     reassociate_sums,
@@ -67,8 +73,7 @@ MIDEND: Pipeline = (
     "func.func(buffer-loop-hoisting)",
     "canonicalize",
     "cse",
-    prefetch_panels,
-    lower_vectors,
+    lower_products,
     # loops and threads
     copies_to_linalg,
     "buffer-deallocation-pipeline",

@@ -14,6 +14,7 @@ class Target:
     name: str
     lanes: int
     rows: int
+    bf16_dot: bool = False
 
 
 TARGETS = {

@@ -1,0 +1,93 @@
+"""Which operations run in one parallel loop: a product, what consumes it element by element, and what only they read.
+
+A group has a root, whose parallel loops are tiled, and members, each computed in the root's loop for one tile at a time. An
+operation joins when nothing outside of the group reads it and no tile of it is computed twice: where a member reads it,
+its subscripts name every tiled loop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from passes.loops import loops_of
+from passes.mlir import ir
+from passes.products import RESULT, Product, product_of
+from passes.schedule import find_all
+from passes.targets import Target
+from passes.tiles import parallel_tiles
+
+Tiles = dict[int, int]  # loops, and how many of their iterations a tile has
+WORTH_A_REGION = 1 << 16  # multiply-adds; below, starting the threads costs more than they save
+
+
+@dataclass
+class Group:
+    """`members` are in the order in which they are fused into the root's loop: readers before what they read."""
+
+    root: ir.Operation
+    tiles: Tiles
+    members: list[ir.Operation] = field(default_factory=list)
+
+
+def groups_of(function: ir.Operation, target: Target) -> list[Group]:
+    """The groups around the products of a function; a product belongs to one, small ones to none."""
+    at_top = [op for op in find_all(function, "linalg.generic", "linalg.fill") if op.parent == function]
+    taken: set[ir.Operation] = set()
+    groups = []
+    for op in reversed(at_top):
+        product = product_of(op) if op.name == "linalg.generic" else None
+        if product is None or op in taken or math.prod(product.extents) < WORTH_A_REGION:
+            continue
+        tiles = parallel_tiles(product, target)
+        if tiles:
+            group = _grown(*_root(op, product, tiles), at_top)
+            taken |= {group.root, *group.members}
+            groups.append(group)
+    return groups
+
+
+def _root(op: ir.Operation, product: Product, tiles: Tiles) -> tuple[ir.Operation, Tiles]:
+    """What consumes the product's elements one by one, if nothing else reads it, or else the product itself."""
+    uses = list(op.results[0].uses)
+    consumer = uses[0].owner.operation if len(uses) == 1 else None
+    if consumer is None or consumer.name != "linalg.generic":
+        return op, tiles
+    loops = loops_of(consumer)
+    read = loops.reads[uses[0].operand_number]
+    permutes = [sorted(reads, key=str) == list(range(len(loops.kinds))) for reads in (read, loops.reads[-1])]
+    if set(loops.kinds) != {"parallel"} or len(consumer.results) != 1 or not all(permutes):
+        return op, tiles
+    return consumer, {read[product.reads[RESULT].index(loop)]: size for loop, size in tiles.items()}
+
+
+def _grown(root: ir.Operation, tiles: Tiles, at_top: list[ir.Operation]) -> Group:
+    group = Group(root, tiles)
+    tiled = {root: tiles}
+    for op in reversed(at_top):
+        if op in tiled or len(op.results) != 1:
+            continue
+        wanted = [_wanted(use, tiled) for use in op.results[0].uses]
+        if wanted and wanted[0] and all(w == wanted[0] for w in wanted):
+            loops = _result_loops(op)
+            if set(wanted[0]) <= set(loops):
+                tiled[op] = {loop: wanted[0][place] for place, loop in enumerate(loops) if place in wanted[0]}
+                group.members.append(op)
+    return group
+
+
+def _wanted(use: ir.OpOperand, tiled: dict[ir.Operation, Tiles]) -> Tiles | None:
+    """The tile that a member reads of an operand, by the operand's dimensions; None if it reads more than its own."""
+    reader = use.owner.operation
+    if reader not in tiled:
+        return None
+    reads = range(len(_result_loops(reader))) if reader.name == "linalg.fill" else loops_of(reader).reads[use.operand_number]
+    if not set(tiled[reader]) <= set(reads):
+        return None
+    return {place: tiled[reader][loop] for place, loop in enumerate(reads) if loop in tiled[reader]}
+
+
+def _result_loops(op: ir.Operation) -> list[int | None]:
+    if op.name == "linalg.fill":
+        return list(range(ir.ShapedType(op.results[0].type).rank))
+    return list(loops_of(op).reads[-1])

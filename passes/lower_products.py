@@ -1,0 +1,145 @@
+"""Products in memory to loops over tiles whose sums stay in registers.
+
+    for outer
+      for blocks of k               a block of the right operand stays in the second-level cache
+        for tiles of rows
+          for tiles of columns      two vectors wide, as many rows as there are registers for sums
+            for k                   a broadcast for each row, a multiply-add for each row and vector
+
+Columns that fill no vector are masked. While one block is multiplied the next is fetched, at an even rate: otherwise all
+traffic falls into the first tile of rows, which then waits. Packing has put the next block behind this one; beyond the last one
+a fetch reaches memory that nobody reads, which a processor ignores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from passes.mlir import arith, ir, scf
+from passes.operands import Left, Places, Right, Sums, index, shifted
+from passes.products import RESULT, RIGHT, Product, product_of
+from passes.schedule import find_all
+from passes.targets import Target
+from passes.tiles import column_tiles, k_block, row_tiles, spans
+
+UNROLL = 4  # steps of k in the innermost loop
+LINE = 64  # bytes of a cache line
+WORTH_FETCHING = 1 << 15  # bytes of a block; smaller ones come from near
+
+
+def lower_products(module: ir.Operation, target: Target) -> None:
+    """Every product of static extents whose columns lie side by side."""
+    for op in find_all(module, "linalg.generic"):
+        product = product_of(op)
+        if product is None or not all(_along_memory(op.operands[i]) for i in (RIGHT, RESULT)):
+            continue
+        with ir.InsertionPoint(op), op.location:
+            _Loops(op, product, target).emit()
+        op.erase()
+
+
+def _along_memory(value: ir.Value) -> bool:
+    """Whether neighbours in the last dimension are neighbours in memory."""
+    if not isinstance(value.type, ir.MemRefType):
+        return False
+    strides, _ = ir.MemRefType(value.type).get_strides_and_offset()
+    return bool(strides) and strides[-1] == 1
+
+
+@contextmanager
+def _loop(first: int, count: int, step: int) -> Iterator[ir.Value]:
+    """The values first, first + step, ...: of a loop, unless there is only one."""
+    if count == 1:
+        yield index(first)
+        return
+    op = scf.ForOp(index(first), index(first + count * step), index(step))
+    with ir.InsertionPoint(op.body):
+        yield op.induction_variable
+        scf.YieldOp([])
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Of the result: its size, where it begins, and where its rows and its vectors do; a vector with the lanes that count."""
+
+    rows: int
+    columns: int
+    row: ir.Value
+    column: ir.Value
+    lines: list[ir.Value]
+    vectors: list[tuple[ir.Value, int]]
+
+
+class _Loops:
+    def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
+        self.product, self.target = product, target
+        self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
+        self.rows, self.columns = row_tiles(product.rows, target), column_tiles(product.columns, target)
+        several = sum(count for count, _ in self.rows) > 1
+        self.block = k_block(product.steps, self.right.row_bytes) if several else product.steps
+
+    def emit(self) -> None:
+        self._outer(list(self.product.outer), {})
+
+    def _outer(self, loops: list[int], places: Places) -> None:
+        if loops:
+            with _loop(0, self.product.extents[loops[0]], 1) as place:
+                self._outer(loops[1:], places | {loops[0]: place})
+            return
+        with _loop(0, self.product.steps // self.block, self.block) as block:
+            for first_row, row_count, rows in spans(self.rows):
+                with _loop(first_row, row_count, rows) as row:
+                    for first_column, column_count, columns in spans(self.columns):
+                        with _loop(first_column, column_count, columns) as column:
+                            self._tile(self._tile_at(rows, columns, row, column), block, places)
+
+    def _tile_at(self, rows: int, columns: int, row: ir.Value, column: ir.Value) -> _Tile:
+        lanes = self.target.lanes
+        vectors = [(shifted(column, at), min(lanes, columns - at)) for at in range(0, columns, lanes)]
+        return _Tile(rows, columns, row, column, [shifted(row, i) for i in range(rows)], vectors)
+
+    def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
+        """Add one block's products to the sums of a tile."""
+        cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
+        sums = [self.sums.load(*cell) for cell in cells]
+        whole = self.block // UNROLL * UNROLL if self.block >= 2 * UNROLL else 0
+        if whole:
+            loop = scf.ForOp(index(0), index(whole), index(UNROLL), sums)
+            with ir.InsertionPoint(loop.body):
+                step = loop.induction_variable
+                self._fetch(tile, block, step, places)
+                scf.YieldOp(self._steps(tile, UNROLL, arith.addi(block, step), list(loop.inner_iter_args), places))
+            sums = list(loop.results)
+        sums = self._steps(tile, self.block - whole, shifted(block, whole), sums, places)
+        for (cell, lanes), value in zip(cells, sums, strict=True):
+            self.sums.store(value, cell, lanes)
+
+    def _steps(self, tile: _Tile, count: int, first: ir.Value, sums: list[ir.Value], places: Places) -> list[ir.Value]:
+        for step in range(count):
+            here = places | {self.product.k: shifted(first, step)}
+            right = [self.right.load(here | {self.product.n: at}, lanes) for at, lanes in tile.vectors]
+            left = (value for line in tile.lines for value in [self.left.load(self._cell(here, line))] * len(right))
+            sums = [
+                self.right.multiply_add(a, right[i % len(right)], sum_)
+                for i, (a, sum_) in enumerate(zip(left, sums, strict=True))
+            ]
+        return sums
+
+    def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, places: Places) -> None:
+        """This iteration's share of the next block, in elements from its begin on."""
+        p, bytes_ = self.product, self.right.element.width // 8
+        elements = self.block * self.right.row_bytes // bytes_
+        if elements * bytes_ < WORTH_FETCHING or not self.right.packed:
+            return
+        for_row, for_column = elements // p.rows, elements * tile.rows // (p.rows * p.columns)
+        each = -(-for_column * tile.columns // self.block)  # in a step
+        begin = arith.addi(arith.muli(tile.row, index(for_row)), arith.muli(tile.column, index(for_column)))
+        position = arith.addi(begin, arith.muli(step, index(each)))
+        for at in range(0, each * UNROLL, LINE // bytes_):
+            self.right.fetch(places, shifted(block, self.block), shifted(position, at))
+
+    def _cell(self, places: Places, line: ir.Value, column: ir.Value | None = None) -> Places:
+        rows = {} if self.product.m is None else {self.product.m: line}
+        return places | rows | ({} if column is None else {self.product.n: column})

@@ -1,0 +1,95 @@
+"""What a linalg.generic multiplies, if it is a product of matrices: which loop is which, and of what the numbers are.
+
+A product has loops of four kinds. `m` runs over rows: of the left operand and of the result. `n` runs over columns: of the
+right operand and of the result, in both along memory. `k` runs over the sum. The others are outer: a batch, or the panels of a
+packed weight. Weights of bf16 have a fifth loop, `pair`, of two steps of the sum that lie side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from passes.loops import Loops, loops_of
+from passes.mlir import ir
+
+LEFT, RIGHT, RESULT = range(3)
+TYPES = {("f32", "f32", "f32"), ("bf16", "bf16", "f32"), ("f32", "bf16", "f32"), ("f32", "i8", "f32")}  # left, right, result
+CASTS = {"arith.extf", "arith.sitofp"}
+
+
+@dataclass(frozen=True)
+class Product:
+    """Numbers of loops, their extents, and the loops that each operand's subscripts name, in order."""
+
+    outer: tuple[int, ...]
+    m: int | None
+    n: int
+    k: int
+    pair: int | None
+    extents: tuple[int, ...]
+    reads: tuple[tuple[int, ...], ...]
+
+    @property
+    def rows(self) -> int:
+        return 1 if self.m is None else self.extents[self.m]
+
+    @property
+    def columns(self) -> int:
+        return self.extents[self.n]
+
+    @property
+    def steps(self) -> int:
+        return self.extents[self.k]
+
+
+def product_of(op: ir.Operation) -> Product | None:
+    """The product that `op`, a linalg.generic on tensors or memory, computes; None when it is none, or of unknown extents."""
+    if len(op.operands) != 3 or not _multiplies_and_adds(op):
+        return None
+    types = tuple(str(ir.ShapedType(v.type).element_type) for v in op.operands)
+    loops = loops_of(op)
+    if types not in TYPES or loops.extents is None or 0 in loops.extents or any(None in reads for reads in loops.reads):
+        return None
+    return _classified(loops, loops.extents)
+
+
+def _classified(loops: Loops, extents: tuple[int, ...]) -> Product | None:
+    reads = tuple(tuple(d for d in operand if d is not None) for operand in loops.reads)
+    left, right, result = reads
+    sums = [d for d, kind in enumerate(loops.kinds) if kind == "reduction"]
+    if not result or not right or not set(sums) <= set(left) & set(right):
+        return None
+    n = result[-1]
+    pair = sums[-1] if len(sums) == 2 and right[-1] == left[-1] == sums[-1] and extents[sums[-1]] == 2 else None
+    if len(sums) != (1 if pair is None else 2) or right[-1 if pair is None else -2] != n or n in left:
+        return None
+    rows = [d for d in left if d in result and d not in right]
+    outer = [d for d, kind in enumerate(loops.kinds) if kind == "parallel" and d not in rows and d != n]
+    if len(rows) > 1 or not set(outer) <= set(right):
+        return None
+    return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, extents, reads)
+
+
+def _multiplies_and_adds(op: ir.Operation) -> bool:
+    """Whether the body adds the product of the first two operands, perhaps widened, to the third."""
+    block = op.regions[0].blocks[0]
+    *_, yielded = block.operations
+    total = _defined_by(yielded.operands[0], "arith.addf") if len(yielded.operands) == 1 else None
+    if total is None:
+        return False
+    sums = [v for v in total.operands if v == block.arguments[RESULT]]
+    products = [p for v in total.operands if (p := _defined_by(v, "arith.mulf"))]
+    if len(sums) != 1 or len(products) != 1:
+        return False
+    factors = [_widened(v) for v in products[0].operands]
+    return factors in ([block.arguments[LEFT], block.arguments[RIGHT]], [block.arguments[RIGHT], block.arguments[LEFT]])
+
+
+def _widened(value: ir.Value) -> ir.Value:
+    cast = next((c for name in CASTS if (c := _defined_by(value, name))), None)
+    return cast.operands[0] if cast else value
+
+
+def _defined_by(value: ir.Value, name: str) -> ir.Operation | None:
+    owner = value.owner
+    return owner if not isinstance(owner, ir.Block) and owner.name == name else None

@@ -1,0 +1,44 @@
+"""Products, and what belongs to them, into parallel loops: see `passes.groups`."""
+
+from __future__ import annotations
+
+from passes.groups import Group, groups_of
+from passes.loops import loops_of
+from passes.mlir import ir
+from passes.products import RESULT, product_of
+from passes.schedule import Schedule, find_all, functions, mark
+from passes.targets import Target
+
+
+def schedule_products(module: ir.Operation, target: Target) -> None:
+    """Tile each group's root with one parallel loop and compute its members inside, tile by tile."""
+    for function in functions(module):
+        _own_starts(function)
+        for group in groups_of(function, target):
+            mark(function, [group.root, *group.members])
+            schedule = Schedule()
+            _fuse(schedule, group)
+            schedule.apply(function)
+
+
+def _own_starts(function: ir.Operation) -> None:
+    """Give every product a start of its own: what two products share could not be computed inside either loop."""
+    for op in find_all(function, "linalg.generic"):
+        if product_of(op) is None:
+            continue
+        start = op.operands[RESULT]
+        shared = len(list(start.uses)) > 1 and not isinstance(start.owner, ir.Block)
+        if shared and start.owner.name in ("linalg.fill", "linalg.generic"):
+            with ir.InsertionPoint(op):
+                op.operands[RESULT] = start.owner.operation.clone().results[0]
+
+
+def _fuse(schedule: Schedule, group: Group) -> None:
+    root, *members = (schedule.match("%root", mark=number) for number in range(1 + len(group.members)))
+    sizes = [group.tiles.get(loop, 0) for loop in range(len(loops_of(group.root).kinds))]
+    _, loop = schedule.tile_parallel(root, sizes)
+    for member in members:
+        schedule.op(f"apply_cse to {loop}", loop)
+        _, loop = schedule.op(f"structured.fuse_into_containing_op {member} into {loop}", member, loop, results=2)
+    schedule.op(f"apply_cse to {loop}", loop)
+    schedule.patterns(loop, "tensor.fold_tensor_empty", "canonicalization")

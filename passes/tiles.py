@@ -1,0 +1,59 @@
+"""How a product is cut into tiles: of the register file, and of the second-level cache."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from passes.products import Product
+from passes.targets import Target
+
+CHUNKS = 12  # iterations of a parallel loop; enough to share out evenly among a few threads
+BLOCK = 1 << 18  # bytes of the right operand that stay in the second-level cache while all rows pass
+
+
+def row_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
+    """(count, size) of the fewest row tiles that fit the registers, as even as they can be: 40 rows are 4 tiles of 10."""
+    count = -(-extent // target.rows)
+    size, larger = divmod(extent, count)
+    return [(larger, size + 1), (count - larger, size)] if larger else [(count, size)]
+
+
+def column_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
+    """(count, size): tiles two vectors wide, then one narrower tile for what is left."""
+    width = 2 * target.lanes
+    count, rest = divmod(extent, width)
+    return [(n, size) for n, size in ((count, width), (1, rest)) if n and size]
+
+
+def k_block(extent: int, row_bytes: int) -> int:
+    """The largest divisor of the extent whose rows fill at most BLOCK, or all of it when only small ones divide it."""
+    most = max(1, BLOCK // row_bytes)
+    if extent <= most:
+        return extent
+    block = max(d for d in range(1, most + 1) if extent % d == 0)
+    return block if block >= most // 8 else extent
+
+
+def spans(tiles: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """(first, count, size) of tiles that cover an extent in order."""
+    begins = itertools.accumulate((count * size for count, size in tiles), initial=0)
+    return [(first, count, size) for first, (count, size) in zip(begins, tiles, strict=False)]
+
+
+def parallel_tiles(product: Product, target: Target) -> dict[int, int]:
+    """How much of each parallel loop one iteration of the threads' common loop takes: single panels, or rows of a batch.
+
+    Rows are cut only where the outer loops alone are too few to share out.
+    """
+    tiles = dict.fromkeys(product.outer, 1)
+    count = math.prod(product.extents[loop] for loop in product.outer)
+    if count >= CHUNKS or product.m is None:
+        return tiles
+    return tiles | {product.m: row_block(product.rows, CHUNKS // count, target)}
+
+
+def row_block(extent: int, wanted: int, target: Target) -> int:
+    """A divisor of the extent that cuts it into about `wanted` blocks, none smaller than a tile of rows if it can be."""
+    least = max(target.rows, extent // wanted)
+    return min((d for d in range(1, extent + 1) if extent % d == 0 and d >= least), default=extent)
