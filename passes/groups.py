@@ -87,7 +87,7 @@ def _wanted(use: ir.OpOperand, tiled: dict[ir.Operation, Tiles]) -> Tiles | None
     return {place: tiled[reader][loop] for place, loop in enumerate(reads) if loop in tiled[reader]}
 
 
-def _result_loops(op: ir.Operation) -> list[int | None]:
+def _result_loops(op: ir.Operation) -> list[int]:
     if op.name == "linalg.fill":
         return list(range(ir.ShapedType(op.results[0].type).rank))
-    return list(loops_of(op).reads[-1])
+    return [-1 if loop is None else loop for loop in loops_of(op).reads[-1]]

@@ -13,6 +13,7 @@ a fetch reaches memory that nobody reads, which a processor ignores.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,11 +121,9 @@ class _Loops:
         for step in range(count):
             here = places | {self.product.k: shifted(first, step)}
             right = [self.right.load(here | {self.product.n: at}, lanes) for at, lanes in tile.vectors]
-            left = (value for line in tile.lines for value in [self.left.load(self._cell(here, line))] * len(right))
-            sums = [
-                self.right.multiply_add(a, right[i % len(right)], sum_)
-                for i, (a, sum_) in enumerate(zip(left, sums, strict=True))
-            ]
+            left = [self.left.load(self._cell(here, line)) for line in tile.lines]
+            pairs = itertools.product(left, right)
+            sums = [self.right.multiply_add(a, b, sum_) for (a, b), sum_ in zip(pairs, sums, strict=True)]
         return sums
 
     def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, places: Places) -> None:
@@ -133,9 +132,10 @@ class _Loops:
         elements = self.block * self.right.row_bytes // bytes_
         if elements * bytes_ < WORTH_FETCHING or not self.right.packed:
             return
-        for_row, for_column = elements // p.rows, elements * tile.rows // (p.rows * p.columns)
-        each = -(-for_column * tile.columns // self.block)  # in a step
-        begin = arith.addi(arith.muli(tile.row, index(for_row)), arith.muli(tile.column, index(for_column)))
+        cells = p.rows * p.columns
+        each = -(-elements * tile.rows * tile.columns // (cells * self.block))  # in a step
+        done = arith.addi(arith.muli(tile.row, index(p.columns)), arith.muli(tile.column, index(tile.rows)))
+        begin = arith.divui(arith.muli(done, index(elements)), index(cells))
         position = arith.addi(begin, arith.muli(step, index(each)))
         for at in range(0, each * UNROLL, LINE // bytes_):
             self.right.fetch(places, shifted(block, self.block), shifted(position, at))

@@ -1,9 +1,10 @@
-"""Run what is left of linalg, elementwise operations and reductions, in parallel over its outer loops."""
+"""Run what is in no group, elementwise operations and reductions, in parallel over its outer loops."""
 
 from __future__ import annotations
 
 from passes.loops import Loops, loops_of
 from passes.mlir import ir
+from passes.products import product_of
 from passes.schedule import Schedule, find_all, functions, mark
 from passes.targets import Target
 
@@ -14,7 +15,9 @@ CHUNKS = 16  # enough to share out evenly among a few threads
 def parallelize(module: ir.Operation, target: Target) -> None:
     """Tile each linalg.generic at the top of a function by 1 over as many outer parallel loops as give CHUNKS iterations."""
     for function in functions(module):
-        outermost = [op for op in find_all(function, "linalg.generic") if op.parent.name == "func.func"]
+        outermost = [
+            op for op in find_all(function, "linalg.generic") if op.parent.name == "func.func" and product_of(op) is None
+        ]
         chosen = [(op, sizes) for op in outermost if (sizes := _sizes(loops_of(op)))]
         mark(function, [op for op, _ in chosen])
         schedule = Schedule()

@@ -121,7 +121,7 @@ class PipelineError(Exception):
 
 
 def name_of(entry: str | PythonPass) -> str:
-    """A pass as people write it: `canonicalize`, `schedule-contractions`."""
+    """A pass as people write it: `canonicalize`, `schedule-products`."""
     return entry if isinstance(entry, str) else entry.__name__.replace("_", "-")
 
 

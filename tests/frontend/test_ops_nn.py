@@ -13,7 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from frontend import DynamoCompiler
 from frontend.flops import flops
-from frontend.registry import MissingLowerings
 
 NAN, INF = float("nan"), float("inf")
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
@@ -129,13 +128,6 @@ def test_antialiased_resampling(mode: str, size: tuple[int, int]) -> None:
     x[0, 0, 4, 4] = NAN
     for align in (True, False):
         same(lambda x, align=align: F.interpolate(x, size, mode=mode, align_corners=align, antialias=True), x)
-
-
-def test_resampling_of_bytes_is_refused() -> None:
-    """PyTorch rounds their weights to 16-bit fractions."""
-    with pytest.raises(MissingLowerings):
-        x = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
-        DynamoCompiler().compile(lambda x: F.interpolate(x, (2, 2), mode="bilinear", antialias=True), x)
 
 
 MASK = torch.tensor([[True, False, True], [False, False, False]])  # a query that sees nothing

@@ -26,12 +26,12 @@ def test_gaussian_nll_loss(shape: tuple[int, ...], reduction: str) -> None:
 
 @pytest.mark.parametrize("capture", ["importer", "importer_by_export"])
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("direct", [False, True])
-def test_bytes_are_not_interpolated(mode: str, capture: str, direct: bool) -> None:
+@pytest.mark.parametrize("how", ["function", "antialias", "operator"])
+def test_bytes_are_not_interpolated(mode: str, capture: str, how: str) -> None:
     def enlarge(image: torch.Tensor) -> Any:
-        if direct:
+        if how == "operator":
             return getattr(torch.ops.aten, f"upsample_{mode}2d")(image, [11, 15], False)
-        return F.interpolate(image, scale_factor=1.7, mode=mode)
+        return F.interpolate(image, (11, 15), mode=mode, antialias=how == "antialias")
 
     with pytest.raises(CaptureError, match=f"{mode}.* torch.uint8 would not round as PyTorch does; accepted: floating point"):
         getattr(DynamoCompiler(), capture)(enlarge, IMAGE)

@@ -42,7 +42,7 @@ def allow(context: ir.Context) -> ir.Context:
 
 
 def test_a_python_pass_is_named_as_it_is_written() -> None:
-    assert pipelines.name_of(pipelines.schedule_contractions) == "schedule-contractions"
+    assert pipelines.name_of(pipelines.schedule_products) == "schedule-products"
     assert pipelines.name_of("cse") == "cse"
 
 

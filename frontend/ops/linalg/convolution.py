@@ -54,7 +54,7 @@ def convolution(
 def _product(matrices: ir.Value, columns: ir.Value, transposed: bool) -> ir.Value:
     """matrices [groups, m, k], or [groups, k, m] if transposed, times columns [batch * groups, k, n]: [batch * groups, m, n].
 
-    Its loops are those that `passes.schedule_contractions` knows.
+    Its loops are those that `passes.products` knows.
     """
     groups, *both = ranked(matrices).shape
     many, _, n = ranked(columns).shape

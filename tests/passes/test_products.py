@@ -1,12 +1,17 @@
 """Matrix products: every extent is covered, the numbers are right for every tail, and the inner loop is what it should be."""
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 
 from passes import pipelines, targets
 from passes.mlir import ir
+from passes.products import product_of
 from passes.schedule import find_all
-from passes.schedule_contractions import column_tiles, k_block, product_of, row_tiles
+from passes.tiles import BLOCK, column_tiles, k_block, row_tiles, spans
+from runner.jit import Function
 from tests.compiled import run_module
 
 LINEAR = """
@@ -65,9 +70,14 @@ def test_tiles_cover_every_extent(target: targets.Target) -> None:
         assert max(size for _, size in column_tiles(extent, target)) <= 2 * target.lanes
 
 
+def test_spans_follow_each_other() -> None:
+    assert spans([(2, 10), (1, 9)]) == [(0, 2, 10), (20, 1, 9)]
+
+
 @pytest.mark.parametrize(("extent", "block"), [(1, 1), (2048, 2048), (8960, 1792), (4096, 2048), (2053, 2053), (2054, 1027)])
-def test_k_blocks_divide(extent: int, block: int) -> None:
-    assert k_block(extent) == block and extent % block == 0
+def test_k_blocks_divide_and_fit(extent: int, block: int) -> None:
+    assert k_block(extent, 128) == block and extent % block == 0
+    assert block == extent or block * 128 <= BLOCK
 
 
 @pytest.mark.parametrize("target", targets.TARGETS)
@@ -79,8 +89,6 @@ def test_packed_products(m: int, o: int, k: int, target: str) -> None:
     module = parsed(LINEAR.format(m=m, o=o, k=k))
     pipelines.run(module, "midend", targets.find(target))
     pipelines.run(module, "backend", targets.find(target))
-    from runner.jit import Function
-
     Function(module, "f")([x, w], [y])
     assert_near(y, np.einsum("mk,okn->mon", x.astype(np.float64), w), k)
 
@@ -101,11 +109,40 @@ def test_inner_loop_is_broadcasts_and_fused_multiply_adds() -> None:
     pipelines.run(module, "midend", targets.TARGETS["x86-64-v4"])
     (loop,) = {op.parent for op in find_all(module.operation, "vector.fma")}
     inside = [op.operation.name for op in loop.regions[0].blocks[0].operations]
-    assert loop.name == "scf.for" and [str(r.type) for r in loop.results] == ["vector<10x32xf32>"]
-    assert inside.count("vector.fma") == 40
-    assert not [name for name in inside if "store" in name or "transfer" in name or "alloc" in name]
+    assert loop.name == "scf.for" and [str(r.type) for r in loop.results] == ["vector<16xf32>"] * 20
+    assert inside.count("vector.fma") == 80 and inside.count("vector.load") == 8
+    assert not [name for name in inside if "store" in name or "transfer" in name or "alloc" in name or "prefetch" in name]
     assert len(find_all(module.operation, "omp.wsloop")) == 1
     assert "schedule(dynamic)" in str(module)
+
+
+@pytest.mark.parametrize("target", targets.TARGETS)
+@pytest.mark.parametrize("m", [1, 7, 25, 40])
+def test_every_line_of_the_next_block_is_fetched(m: int, target: str) -> None:
+    """With fetches that write down what they fetch, from their own block on: all lines of the next one, and not many more."""
+    k, lines = 256, 512  # of 16 elements
+    x, w, y, seen = normal(m, k), normal(2, k, 32), np.zeros((m, 2, 32), np.float32), np.zeros(4 * lines, np.float32)
+    module = parsed(LINEAR.format(m=m, o=2, k=k))
+    pipelines.run(module, "midend", targets.find(target))
+    text = str(module).replace("func.func @f(", f"func.func @f(%seen: memref<{len(seen)}xf32>, ", 1)
+    number = itertools.count()
+
+    def note(match: re.Match[str]) -> str:
+        i, (row, column) = next(number), match.groups()
+        return (
+            f"%width{i} = arith.constant 32 : index\n%line{i} = arith.constant 16 : index\n%one{i} = arith.constant 1.0 : f32\n"
+            f"%row{i} = arith.muli {row}, %width{i} : index\n%place{i} = arith.addi %row{i}, {column} : index\n"
+            f"%at{i} = arith.divui %place{i}, %line{i} : index\nmemref.store %one{i}, %seen[%at{i}] : memref<{len(seen)}xf32>"
+        )
+
+    text = re.sub(r"memref.prefetch %\w+\[(?:%\w+, )?(%\w+), (%\w+)\].*", note, text)
+    assert next(number), "no fetch"
+    module = parsed(text)
+    pipelines.run(module, "backend", targets.find(target))
+    Function(module, "f")([seen, x, w], [y])
+    assert_near(y, np.einsum("mk,okn->mon", x.astype(np.float64), w), k)
+    assert not np.flatnonzero(seen[lines : 2 * lines] == 0).tolist() and not seen[:lines].any()
+    assert seen.sum() <= 1.1 * lines
 
 
 @pytest.mark.parametrize(
