@@ -20,7 +20,7 @@ class Target:
 TARGETS = {
     target.name: target
     for target in (
-        Target("x86-64-v4", lanes=16, rows=12),  # AVX-512: 32 registers
+        Target("x86-64-v4", lanes=16, rows=10),  # AVX-512: 32 registers
         Target("x86-64-v3", lanes=8, rows=6),  # AVX2: 16 registers
         Target("baseline", lanes=4, rows=6),  # 128-bit vectors
     )
