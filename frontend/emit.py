@@ -27,7 +27,7 @@ def emit_graph(graph: Graph, model: str, tolerance: float) -> Emitted:
     driver = prepare(graph)
     main = driver.construct_main_graph()
     (subgraph,) = driver.subgraphs
-    forward, subgraph0 = lower.lower(main, pack_parameters=True), lower.lower(subgraph)
+    forward, subgraph0 = lower.lower(main, pack_parameters=True, in_place=True), lower.lower(subgraph, in_place=True)
     driver.graph.lowered_by = subgraph.lowered_by
     header = signature.header(main, model, tolerance, flops(driver.graph))
     return Emitted(forward, subgraph0, log.table(driver.graph), log.table(main, subgraph), header)

@@ -168,6 +168,14 @@ class Graph:
         """The names of what the function takes, in order."""
         return [p.name for p in self.parameters] + [i.name for i in self.inputs]
 
+    def returned(self) -> list[Ref]:
+        """The outputs without the new values of what is written in place."""
+        return self.outputs[: len(self.outputs) - len(self.writes)]
+
+    def written(self) -> list[int]:
+        """Which of the arguments `writes` names."""
+        return [self.arguments().index(name) for name in self.writes]
+
     def uses(self) -> dict[str, list[Node | None]]:
         """For each name the nodes that use it, and None when the graph returns it."""
         users: dict[str, list[Node | None]] = {name: [] for name in self.definitions()}

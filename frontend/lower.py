@@ -16,9 +16,10 @@ from frontend.ops import math as math_ops
 from frontend.ops import scf as scf_ops
 from frontend.ops import tosa as tosa_ops
 from frontend.ops.scalars import Scalar
-from frontend.ops.values import empty, length, mixed, ranked, result_sizes, size_value, tensor_type
+from frontend.ops.values import empty, in_memory, length, mixed, ranked, result_sizes, size_value, tensor_type
 from frontend.registry import DECLINED, Lowering, Missing, MissingLowerings, Registry, find, nearest
 from frontend.results import padded, result_types, told_by_data
+from frontend.writing import argument_type, write
 from passes.mlir import arith, bufferization, func, ir, memref, tensor
 
 REGISTRIES = tuple(dialect.ops_registry for dialect in (tosa_ops, linalg_ops, math_ops, scf_ops, func_ops))
@@ -42,29 +43,35 @@ def preflight(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> list
     return []
 
 
-def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parameters: bool = False) -> ir.Module:
+def lower(
+    graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parameters: bool = False, in_place: bool = False
+) -> ir.Module:
     """`graph` as a module with one public function.
 
     Its arguments are the parameters, each a tensor, or with `pack_parameters` all of them as one memref of bytes laid out as
-    `frontend.parameters.offsets` says; then the inputs. Which registry lowered a node is recorded in `graph.lowered_by`.
+    `frontend.parameters.offsets` says; then the inputs. With `in_place` the inputs that the graph writes are memrefs, whose new
+    values are written there and not returned. Which registry lowered a node is recorded in `graph.lowered_by`.
     """
     with ir.Context(), ir.Location.name(graph.name):
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):
             _declare_callees(graph)
-            types = [tensor_type(v.type) for v in graph.inputs]
+            writes = in_place and bool(graph.writes)
+            types = [argument_type(tensor_type(i.type), writes and i.name in graph.writes) for i in graph.inputs]
             if pack_parameters:
                 size = parameters.offsets(p.type for p in graph.parameters)[1]
                 types.insert(0, ir.MemRefType.get([size], ir.IntegerType.get_signless(8)))
             else:
                 types = [tensor_type(p.type) for p in graph.parameters] + types
-            results = [tensor_type(type_) for type_ in result_types(graph)]
+            returning = replace(graph, outputs=graph.returned(), writes=[]) if writes else graph
+            results = [tensor_type(type_) for type_ in result_types(returning)]
             function = func.FuncOp(graph.name, (types, results))
         with ir.InsertionPoint(function.add_entry_block()):
             values = _arguments(graph, list(function.arguments), pack_parameters)
             symbols = _Symbols(graph, values)
             _lower_nodes(graph, registries, values, symbols)
-            func.ReturnOp(_results(graph, values, symbols))
+            returned = _results(returning, values, symbols)
+            func.ReturnOp(write(graph, list(function.arguments), values, returned) if writes else returned)
         try:
             module.operation.verify()
         except ir.MLIRError as error:
@@ -75,7 +82,8 @@ def lower(graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parame
 def _arguments(graph: Graph, arguments: list[ir.Value], packed: bool) -> dict[Ref, ir.Value]:
     if packed:
         arguments = [*_unpack(graph, arguments[0]), *arguments[1:]]
-    return {Ref(name): value for name, value in zip(graph.arguments(), arguments, strict=True)}
+    tensors = [in_memory(value) if isinstance(value.type, ir.MemRefType) else value for value in arguments]
+    return {Ref(name): value for name, value in zip(graph.arguments(), tensors, strict=True)}
 
 
 def _unpack(graph: Graph, data: ir.Value) -> list[ir.Value]:
@@ -94,8 +102,11 @@ def _unpack(graph: Graph, data: ir.Value) -> list[ir.Value]:
 def _declare_callees(graph: Graph) -> None:
     for node in graph.nodes:
         if node.op == "sluice.call":
-            types = [tensor_type(graph.type_of(ref)) for ref in node.args["arguments"]]
-            func.FuncOp(node.args["callee"], (types, [tensor_type(t) for t in node.types]), visibility="private")
+            writes = node.args["writes"]
+            given = [tensor_type(graph.type_of(ref)) for ref in node.args["arguments"]]
+            types = [argument_type(type_, place in writes) for place, type_ in enumerate(given)]
+            results = [tensor_type(t) for t in node.types[: len(node.types) - len(writes)]]
+            func.FuncOp(node.args["callee"], (types, results), visibility="private")
 
 
 class _Symbols(dict[str, Scalar]):

@@ -10,5 +10,5 @@ from frontend.transforms.pack_linears import pack_linears
 
 
 def prepare(graph: Graph) -> GraphDriver:
-    """Drop what does nothing, pack the weights, and make everything one subgraph, `subgraph0`."""
-    return GraphDriver(graph.perform([drop_no_ops, pack_linears, drop_no_ops]).fuse_ops([simply_fuse]))
+    """Drop what does nothing, pack the weights, and make everything one subgraph, `subgraph0`, which writes in place."""
+    return GraphDriver(graph.perform([drop_no_ops, pack_linears, drop_no_ops]).fuse_ops([simply_fuse]), in_place=True)

@@ -20,6 +20,7 @@ inline constexpr double flops = {flops};          // of the matrix products, per
 inline constexpr std::size_t parameter_bytes = {bytes};
 inline const std::vector<TensorType> inputs = {{{inputs}}};
 inline const std::vector<TensorType> outputs = {{{outputs}}};
+inline const std::vector<std::size_t> writes = {{{writes}}};  // the inputs that a call writes in place
 
 extern "C" void _mlir_ciface_forward({formals});
 
@@ -31,8 +32,11 @@ inline void call(void **d) {{ _mlir_ciface_forward({actuals}); }}
 
 
 def header(graph: Graph, model: str, tolerance: float, flops: int) -> str:
-    """`graph` is the main graph: its C interface takes the parameters' bytes, the inputs, then the outputs."""
-    outputs = [(f"output{i}", graph.type_of(ref)) for i, ref in enumerate(graph.outputs)]
+    """`graph` is the main graph: its C interface takes the parameters' bytes, the inputs, then the outputs.
+
+    What it writes in place is an input and no output.
+    """
+    outputs = [(f"output{i}", graph.type_of(ref)) for i, ref in enumerate(graph.returned())]
     inputs = [(i.name, i.type) for i in graph.inputs]
     count = 1 + len(inputs) + len(outputs)
     return _HEADER.format(
@@ -42,6 +46,7 @@ def header(graph: Graph, model: str, tolerance: float, flops: int) -> str:
         bytes=parameters.offsets(p.type for p in graph.parameters)[1],
         inputs=_types(inputs),
         outputs=_types(outputs),
+        writes=", ".join(str(place - len(graph.parameters)) for place in graph.written()),
         formals=", ".join(["void *"] * count),
         actuals=", ".join(f"d[{i}]" for i in range(count)),
     )

@@ -38,4 +38,6 @@ def _signless(type_: ir.Type) -> ir.Type:
         return ir.IntegerType.get_signless(type_.width)
     if isinstance(type_, ir.RankedTensorType):
         return ir.RankedTensorType.get(type_.shape, _signless(type_.element_type))
+    if isinstance(type_, ir.MemRefType):
+        return ir.MemRefType.get(type_.shape, _signless(type_.element_type), type_.layout, type_.memory_space)
     return type_

@@ -26,7 +26,7 @@ inline const char *usage =
     "  --seed N        time on random floating-point inputs from this seed instead of the recorded ones\n"
     "  --data DIR      where arg0.data, inputs.data and expected.data are (where this program is)\n"
     "  --json FILE     write the figures as JSON\n"
-    "  --output FILE   write the outputs' bytes\n"
+    "  --output FILE   write the bytes of the outputs, and of the inputs that the model writes in place\n"
     "\n"
     "Exits with 0 when the answer is right, 1 when it is wrong, 2 when the run cannot be made.\n";
 

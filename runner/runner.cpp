@@ -34,43 +34,68 @@ std::size_t total(const std::vector<TensorType> &types) {
   return bytes;
 }
 
-/// The descriptors of a call, and the memory of its outputs.
+/// What a call leaves behind: its outputs, then the inputs that it writes in place.
+std::vector<TensorType> everything_made() {
+  auto types = signature::outputs;
+  for (std::size_t place : signature::writes) types.push_back(signature::inputs[place]);
+  return types;
+}
+const std::vector<TensorType> made = everything_made();
+
+/// The descriptors of a call, and the memory of its results.
 class Call {
  public:
-  Call(char *parameters, char *inputs, const char *expected) : outputs_(allocate(total(signature::outputs))) {
+  Call(char *parameters, char *inputs, const char *expected) : inputs_(inputs), results_(allocate(total(made))) {
     spoil(expected);
     TensorType bytes{"parameters", DType::i8, {static_cast<std::int64_t>(signature::parameter_bytes)}};
     descriptors_.push_back(descriptor(bytes, parameters));
     add(signature::inputs, inputs);
-    add(signature::outputs, outputs_.get());
+    char *written = add(signature::outputs, results_.get());
+    for (std::size_t place : signature::writes) {
+      auto &type = signature::inputs[place];
+      descriptors_[1 + place] = descriptor(type, written);
+      written += padded(type.bytes());
+    }
     for (auto &d : descriptors_) pointers_.push_back(d.data());
   }
+  /// Give what a call writes in place the values that it had before the first one, so that all calls do the same.
+  void restore() {
+    char *written = results_.get() + total(signature::outputs);
+    for (std::size_t place : signature::writes) {
+      std::size_t begin = 0, bytes = padded(signature::inputs[place].bytes());
+      for (std::size_t i = 0; i < place; ++i) begin += padded(signature::inputs[i].bytes());
+      std::memcpy(written, inputs_ + begin, bytes);
+      written += bytes;
+    }
+  }
   void operator()() { signature::call(pointers_.data()); }
-  const char *outputs() const { return outputs_.get(); }
+  const char *results() const { return results_.get(); }
 
  private:
   /// Let an element that nobody writes be found: NaN, and for integers every bit other than it should be.
   void spoil(const char *expected) {
-    char *output = outputs_.get();
+    char *output = results_.get();
     for (auto &type : signature::outputs)
       for (std::size_t i = 0; i < padded(type.bytes()); ++i, ++expected)
         *output++ = is_integer(type.dtype) ? static_cast<char>(~*expected) : '\xff';
   }
-  void add(const std::vector<TensorType> &types, char *data) {
+  char *add(const std::vector<TensorType> &types, char *data) {
     for (auto &type : types) {
       descriptors_.push_back(descriptor(type, data));
       data += padded(type.bytes());
     }
+    return data;
   }
-  Memory outputs_;
+  const char *inputs_;
+  Memory results_;
   std::vector<std::vector<std::int64_t>> descriptors_;
   std::vector<void *> pointers_;
 };
 
-void verify(const char *outputs, const char *expected, Errors &errors) {
+void verify(const char *actual, const char *expected, Errors &errors) {
   std::size_t offset = 0;
-  for (auto &type : signature::outputs) {
-    compare(type, outputs + offset, expected + offset, errors);
+  for (auto &type : made) {
+    compare(type, actual + offset, expected + offset, errors);
     offset += padded(type.bytes());
   }
 }
@@ -89,12 +114,13 @@ void randomize(char *inputs, long seed) {
 }
 
 std::vector<double> time_calls(Call &call, const Options &options) {
-  for (int i = 0; i < options.warmup; ++i) call();
   std::vector<double> milliseconds;
-  for (int i = 0; i < options.iterations; ++i) {
+  for (int i = -options.warmup; i < options.iterations; ++i) {
+    call.restore();
     auto begin = std::chrono::steady_clock::now();
     call();
-    milliseconds.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
+    if (i >= 0) milliseconds.push_back(time.count());
   }
   std::sort(milliseconds.begin(), milliseconds.end());
   return milliseconds;
@@ -155,16 +181,17 @@ int main(int count, char **arguments) {
 
   Loaded parameters(options.data + "/arg0.data", signature::parameter_bytes);
   Loaded inputs(options.data + "/inputs.data", total(signature::inputs));
-  Loaded expected(options.data + "/expected.data", total(signature::outputs));
+  Loaded expected(options.data + "/expected.data", total(made));
   Call call(parameters.data(), inputs.data(), expected.data());
+  call.restore();
   call();
   Figures figures{};
-  verify(call.outputs(), expected.data(), figures.errors);
-  if (!options.output.empty()) write(options.output, call.outputs(), total(signature::outputs));
+  verify(call.results(), expected.data(), figures.errors);
+  if (!options.output.empty()) write(options.output, call.results(), total(made));
 
   if (options.seed >= 0) randomize(inputs.data(), options.seed);
   auto times = time_calls(call, options);
-  if (options.seed < 0) verify(call.outputs(), expected.data(), figures.errors);  // the last answer as well as the first
+  if (options.seed < 0) verify(call.results(), expected.data(), figures.errors);  // the last answer as well as the first
   figures.median = quantile(times, 0.5);
   figures.p10 = quantile(times, 0.1);
   figures.p90 = quantile(times, 0.9);

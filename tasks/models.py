@@ -50,8 +50,7 @@ def find(name: str) -> Model:
 def _read(name: str, path: Path) -> Model:
     tree = ast.parse(path.read_text(), str(path))
     constants = _assigned(tree.body)
-    (config,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Config"]
-    settings = {field: ast.literal_eval(value) for field, value in _assigned(config.body).items()}
+    settings = _fields(tree, "Config")
     if odd := [field for field, value in settings.items() if type(value) not in (bool, int, float, str)]:
         raise ValueError(f"Config.{odd[0]} is no bool, int, float or str")
     if taken := sorted(RESERVED & set(settings)):
@@ -64,6 +63,27 @@ def _read(name: str, path: Path) -> Model:
         tolerance=float(ast.literal_eval(constants["TOLERANCE"])),
         runner=ast.literal_eval(constants["RUNNER"]) if "RUNNER" in constants else f"{name}-runner",
     )
+
+
+def _fields(tree: ast.Module, name: str) -> dict[str, Any]:
+    """The fields of a dataclass with their defaults, after those of its bases here or in other model files."""
+    (config,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    fields: dict[str, Any] = {}
+    for base in reversed(config.bases):
+        if not isinstance(base, ast.Name):
+            raise ValueError(f"a base of {name} is {ast.unparse(base)}, expected a name")
+        fields |= _fields(_imported_from(tree, base.id), base.id)
+    return fields | {field: ast.literal_eval(value) for field, value in _assigned(config.body).items()}
+
+
+def _imported_from(tree: ast.Module, name: str) -> ast.Module:
+    """The model file that a class comes from; this one, if it is not imported."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == name for alias in node.names):
+            path = FOLDER / f"{node.module.rpartition('.')[2]}.py"
+            if path.exists():
+                return ast.parse(path.read_text(), str(path))
+    return tree
 
 
 def _assigned(body: list[ast.stmt]) -> dict[str, ast.expr]:

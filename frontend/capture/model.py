@@ -15,14 +15,17 @@ import torch
 from torch.utils import _pytree as pytree
 
 from frontend import parameters, serialize
-from frontend.capture import as_forward_takes, by_export
+from frontend.capture import Captured, as_forward_takes, by_export
 from frontend.capture.fx_graph import CaptureError
 from frontend.graph import Graph
 
 
 @dataclass
 class Sampled:
-    """Arrays are the tensors' bytes, in the order of the graph's parameters, inputs and outputs."""
+    """Arrays are the tensors' bytes, in the order of the graph's parameters, inputs and outputs.
+
+    What the model writes in place is among the inputs as it was before, among the expected as it is afterwards.
+    """
 
     graph: Graph
     weights: list[np.ndarray]
@@ -45,26 +48,31 @@ def _value(default: Any, text: str) -> Any:
 
 def graph_of(model: ModuleType, config: Any) -> Graph:
     """The model's graph alone: no inputs are kept and eager PyTorch does not run."""
-    return by_export(model.build(config), (), model.inputs(config), "forward").graph
+    return _captured(model.build(config), model.inputs(config)).graph
 
 
 def sample(model: ModuleType, config: Any) -> Sampled:
     module, inputs = model.build(config), model.inputs(config)
-    captured = by_export(module, (), inputs, "forward")
-    if captured.graph.writes:
-        written = ", ".join(repr(name) for name in captured.graph.writes)
-        raise CaptureError(f"the model writes {written} in place; an executable cannot keep it: return the new value instead")
-    varying = [str(captured.graph.type_of(ref)) for ref in captured.graph.outputs if not captured.graph.type_of(ref).static]
-    if varying:
-        raise CaptureError(f"the model returns {', '.join(varying)}; an executable's results have fixed sizes")
+    captured = _captured(module, inputs)
+    args, kwargs = as_forward_takes(module, (), inputs)
+    before = [_bytes(t).copy() for t in pytree.tree_leaves((args, kwargs))]
     with torch.no_grad():
-        answers = pytree.tree_leaves(module(**inputs))
-    return Sampled(
-        captured.graph,
-        [_bytes(t) for t in captured.tensors],
-        [_bytes(t) for t in pytree.tree_leaves(as_forward_takes(module, (), inputs))],
-        [_bytes(t) for t in answers],
-    )
+        answers = pytree.tree_leaves(module(*args, **kwargs))
+    after = dict(zip((i.name for i in captured.graph.inputs), pytree.tree_leaves((args, kwargs)), strict=True))
+    answers += [after[name] for name in captured.graph.writes]
+    return Sampled(captured.graph, [_bytes(t) for t in captured.tensors], before, [_bytes(t) for t in answers])
+
+
+def _captured(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Captured:
+    captured = by_export(module, (), inputs, "forward")
+    graph = captured.graph
+    if kept := [p.source for p in graph.parameters if p.name in graph.writes]:
+        raise CaptureError(
+            f"the model writes its own {', '.join(kept)} in place; an executable's weights do not change: take it as an input"
+        )
+    if varying := [str(graph.type_of(ref)) for ref in graph.outputs if not graph.type_of(ref).static]:
+        raise CaptureError(f"the model returns {', '.join(varying)}; an executable's results have fixed sizes")
+    return captured
 
 
 def _bytes(tensor: torch.Tensor) -> np.ndarray:

@@ -7,18 +7,25 @@ from typing import Any
 
 from frontend.ops.elements import element_type, is_complex
 from frontend.ops.scalars import Scalar, apply, where
-from frontend.ops.values import cast, elementwise, operand, ranked
+from frontend.ops.values import cast, elementwise, in_memory, memory_type, operand, ranked
 from frontend.registry import DECLINED, Registry
+from passes.mlir import bufferization, func, ir, math
 from passes.mlir import complex as complex_
-from passes.mlir import func, ir, math
 
 ops_registry = Registry("func")
 
 
 @ops_registry.lowers("sluice.call")
-def call(out: Sequence[ir.Type] | ir.Type, callee: str, arguments: Sequence[ir.Value]) -> Sequence[ir.Value]:
-    results = [out] if isinstance(out, ir.Type) else list(out)
-    return list(func.CallOp(results, ir.FlatSymbolRefAttr.get(callee), list(arguments)).results)
+def call(
+    out: Sequence[ir.Type] | ir.Type, callee: str, arguments: Sequence[ir.Value], writes: Sequence[int]
+) -> Sequence[ir.Value]:
+    """The callee writes the last results into the memory of the arguments that `writes` numbers."""
+    types = [out] if isinstance(out, ir.Type) else list(out)
+    results, given = types[: len(types) - len(writes)], list(arguments)
+    for place in writes:
+        given[place] = bufferization.to_buffer(memory_type(ranked(given[place])), given[place])
+    returned = list(func.CallOp(results, ir.FlatSymbolRefAttr.get(callee), given).results)
+    return returned + [in_memory(given[place]) for place in writes]
 
 
 def library(name: str, result: ir.Type, *scalars: Scalar) -> Scalar:

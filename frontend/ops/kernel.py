@@ -133,6 +133,28 @@ def positions(shape: Sequence[Index]) -> Iterator[tuple[Scalar, ...]]:
             yield (i, *rest)
 
 
+def carried(shape: Sequence[Index], start: ir.Value, step: Callable[[tuple[Scalar, ...], ir.Value], ir.Value]) -> ir.Value:
+    """`step(position, tensor)` for every position of `shape`, each given the tensor that the one before made.
+
+    Unlike an Array this is no memory of its own: nothing is copied where `start` is not needed any more.
+    """
+
+    def nest(at: tuple[Scalar, ...], value: ir.Value) -> ir.Value:
+        if len(at) == len(shape):
+            return step(at, value)
+        op = scf.ForOp(index(0), index(shape[len(at)]), index(1), [value])
+        with ir.InsertionPoint(op.body):
+            scf.YieldOp([nest((*at, Scalar(op.induction_variable)), op.inner_iter_args[0])])
+        return op.results[0]
+
+    return nest((), start)
+
+
+def with_element(value: ir.Value, at: Sequence[Index], element: Scalar) -> ir.Value:
+    """A tensor with another element at one place."""
+    return tensor.insert(element.to(ir.RankedTensorType(value.type).element_type).value, value, _indices(at))
+
+
 def while_(condition: Callable[[], Scalar]) -> Iterator[None]:
     """`for _ in while_(lambda: a.value > 0)`: the condition is computed before each turn."""
     op = scf.WhileOp([], [])

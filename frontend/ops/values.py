@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from frontend.graph import TensorType
 from frontend.ops.elements import constant, convert, element_type, is_complex, recast, signless
 from frontend.ops.scalars import Scalar
-from passes.mlir import ir, linalg, tensor, tosa
+from passes.mlir import bufferization, ir, linalg, tensor, tosa
 
 Size: TypeAlias = "int | ir.Value"  # of a dimension: known now, or of index type
 Length: TypeAlias = int | Scalar  # the same, to compute with
@@ -24,6 +24,17 @@ def tensor_type(type_: TensorType) -> ir.RankedTensorType:
 
 def ranked(value: ir.Value | ir.Type) -> ir.RankedTensorType:
     return ir.RankedTensorType(value if isinstance(value, ir.Type) else value.type)
+
+
+def memory_type(type_: ir.RankedTensorType) -> ir.MemRefType:
+    return ir.MemRefType.get(type_.shape, type_.element_type)
+
+
+def in_memory(memory: ir.Value) -> ir.Value:
+    """The tensor that lies in `memory`, which may be written once the tensor is not read any more."""
+    type_ = ir.MemRefType(memory.type)
+    tensor_ = ir.RankedTensorType.get(type_.shape, type_.element_type)
+    return bufferization.ToTensorOp(tensor_, memory, restrict=True, writable=True).result
 
 
 def with_shape(type_: ir.RankedTensorType, shape: Sequence[int]) -> ir.RankedTensorType:

@@ -187,3 +187,18 @@ def test_a_model_file_that_cannot_be_read(folder: Path, text: str) -> None:
     (folder / "small.py").write_text(text)
     with pytest.raises(models.UnknownModel, match=r"small\.py"):
         models.find("small")
+
+
+def test_settings_from_another_model_file(folder: Path) -> None:
+    base = MODEL_FILE.format(config="Sizes", tolerance="") + "\n\n@dataclass\nclass Config(Sizes):\n    depth: int = 2\n"
+    (folder / "base.py").write_text(f"TOLERANCE = 1e-3\n{base}")
+    derived = "from model.base import Sizes\nTOLERANCE = 1e-3\nclass Config(Sizes):\n    size: int = 5\n    width: int = 3\n"
+    (folder / "derived.py").write_text(derived)
+    assert models.find("base").settings == {"size": 4, "name": "plain", "depth": 2}
+    assert models.find("derived").settings == {"size": 5, "name": "plain", "width": 3}
+    (folder / "odd.py").write_text("import base\nTOLERANCE = 1e-3\nclass Config(base.Config):\n    pass\n")
+    with pytest.raises(models.UnknownModel, match=r"a base of Config is base\.Config, expected a name"):
+        models.find("odd")
+    (folder / "lost.py").write_text("from other import Sizes\nTOLERANCE = 1e-3\nclass Config(Sizes):\n    pass\n")
+    with pytest.raises(models.UnknownModel, match=r"lost\.py"):
+        models.find("lost")

@@ -8,7 +8,7 @@ from typing import Any
 
 from frontend.ops.elements import is_float
 from frontend.ops.indices import Indices, at_least_1d, broadcast, wrapped
-from frontend.ops.kernel import Array, Index, array, cell, copy_of, positions, reader, when
+from frontend.ops.kernel import Array, Index, array, carried, cell, copy_of, positions, reader, when, with_element
 from frontend.ops.linalg.views import flat, on_diagonal, strided
 from frontend.ops.scalars import Scalar, where
 from frontend.ops.scf.registry import ops_registry
@@ -105,14 +105,18 @@ def index_reduce(
 def index_put(
     out: ir.Type, self: ir.Value, indices: Sequence[ir.Value | None], values: ir.Value, accumulate: bool = False
 ) -> Any:
-    chosen, target = Indices(self, indices), _Target(self, "sum" if accumulate else None)
+    chosen = Indices(self, indices)
     if chosen.masked:
+        target = _Target(self, "sum" if accumulate else None)
         return _masked_put(target, chosen, values) if len(chosen.tensors) == 1 else DECLINED
     tensors, source = [reader(t) for t in chosen.tensors.values()], reader(values)
-    for at in positions(chosen.shape):
+
+    def put(at: Sequence[Scalar], there: ir.Value) -> ir.Value:
         given = [tensor[read] for tensor, read in zip(tensors, chosen.reads(at), strict=True)]
-        target.write(chosen.place(at, given), source[broadcast(values, at)])
-    return target.tensor()
+        place, value = chosen.place(at, given), source[broadcast(values, at)]
+        return with_element(there, place, reader(there)[place] + value if accumulate else value)
+
+    return carried(chosen.shape, self, put)
 
 
 def _masked_put(target: _Target, chosen: Indices, values: ir.Value) -> ir.Value:
