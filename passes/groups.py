@@ -7,7 +7,6 @@ its subscripts name every tiled loop.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from passes.loops import loops_of
@@ -18,6 +17,7 @@ from passes.targets import Target
 from passes.tiles import parallel_tiles
 
 Tiles = dict[int, int]  # loops, and how many of their iterations a tile has
+MANY = 32  # rows, where their number is known only when the code runs
 WORTH_A_REGION = 1 << 16  # multiply-adds; below, starting the threads costs more than they save
 
 
@@ -37,7 +37,7 @@ def groups_of(function: ir.Operation, target: Target) -> list[Group]:
     groups = []
     for op in reversed(at_top):
         product = product_of(op) if op.name == "linalg.generic" else None
-        if product is None or op in taken or math.prod(product.extents) < WORTH_A_REGION:
+        if product is None or op in taken or product.per_row * (product.rows or MANY) < WORTH_A_REGION:
             continue
         tiles = parallel_tiles(product, target)
         if tiles:

@@ -12,12 +12,17 @@ from passes.mlir import ir
 class Loops:
     """`kinds[d]` is parallel or reduction; `reads[i]` are the dimensions that operand i's subscripts use, in order.
 
-    `extents` is None when a size is dynamic or no operand tells it.
+    `sizes[d]` is None when it is dynamic or no operand tells it; `extents` are all sizes, or None when one is missing.
     """
 
     kinds: tuple[str, ...]
     reads: tuple[tuple[int | None, ...], ...]
-    extents: tuple[int, ...] | None
+    sizes: tuple[int | None, ...]
+
+    @property
+    def extents(self) -> tuple[int, ...] | None:
+        known = tuple(size for size in self.sizes if size is not None)
+        return known if len(known) == len(self.sizes) else None
 
     @property
     def count(self) -> int:
@@ -27,16 +32,16 @@ class Loops:
 def loops_of(op: ir.Operation) -> Loops:
     """The loops of a linalg.generic; a subscript that is not a plain dimension reads None."""
     kinds = tuple("reduction" if "reduction" in str(k) else "parallel" for k in op.attributes["iterator_types"])
-    reads, known = [], {}
+    reads: list[tuple[int | None, ...]] = []
+    known: dict[int, int] = {}
     for attribute, operand in zip(op.attributes["indexing_maps"], op.operands, strict=True):
         subscripts = [_dimension(e) for e in ir.AffineMapAttr(attribute).value.results]
         reads.append(tuple(subscripts))
         if isinstance(operand.type, ir.ShapedType):
             shape = ir.ShapedType(operand.type).shape
-            known.update({d: size for d, size in zip(subscripts, shape, strict=True) if d is not None})
-    sizes = [known.get(d) for d in range(len(kinds))]
-    static = all(size is not None and size >= 0 for size in sizes)
-    return Loops(kinds, tuple(reads), tuple(s for s in sizes if s is not None) if static else None)
+            known.update({d: max(size, known.get(d, -1)) for d, size in zip(subscripts, shape, strict=True) if d is not None})
+    sizes = (known.get(d, -1) for d in range(len(kinds)))
+    return Loops(kinds, tuple(reads), tuple(size if size >= 0 else None for size in sizes))
 
 
 def body_of(op: ir.Operation) -> list[str]:

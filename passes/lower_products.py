@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from passes.mlir import arith, ir, scf
@@ -55,7 +55,13 @@ def _loop(first: int, count: int, step: int) -> Iterator[ir.Value]:
     if count == 1:
         yield index(first)
         return
-    op = scf.ForOp(index(first), index(first + count * step), index(step))
+    with _for(index(first), index(first + count * step), step) as place:
+        yield place
+
+
+@contextmanager
+def _for(first: ir.Value, end: ir.Value, step: int) -> Iterator[ir.Value]:
+    op = scf.ForOp(first, end, index(step))
     with ir.InsertionPoint(op.body):
         yield op.induction_variable
         scf.YieldOp([])
@@ -77,24 +83,37 @@ class _Loops:
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
         self.product, self.target = product, target
         self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
-        self.rows, self.columns = row_tiles(product.rows, target), column_tiles(product.columns, target)
-        several = sum(count for count, _ in self.rows) > 1
-        self.block = k_block(product.steps, self.right.row_bytes) if several else product.steps
+        self.columns = column_tiles(product.columns, target)
+        one_pass = product.rows is not None and product.rows <= target.rows
+        self.block = product.steps if one_pass else k_block(product.steps, self.right.row_bytes)
 
     def emit(self) -> None:
         self._outer(list(self.product.outer), {})
 
     def _outer(self, loops: list[int], places: Places) -> None:
         if loops:
-            with _loop(0, self.product.extents[loops[0]], 1) as place:
+            with _loop(0, self.product.extent(loops[0]), 1) as place:
                 self._outer(loops[1:], places | {loops[0]: place})
             return
         with _loop(0, self.product.steps // self.block, self.block) as block:
-            for first_row, row_count, rows in spans(self.rows):
-                with _loop(first_row, row_count, rows) as row:
+            for rows, loop in self._row_loops():
+                with loop as row:
                     for first_column, column_count, columns in spans(self.columns):
                         with _loop(first_column, column_count, columns) as column:
                             self._tile(self._tile_at(rows, columns, row, column), block, places)
+
+    def _row_loops(self) -> Iterator[tuple[int, AbstractContextManager[ir.Value]]]:
+        """The sizes of row tiles, each with the loop over where they begin."""
+        if self.product.rows is not None:
+            for first, count, rows in spans(row_tiles(self.product.rows, self.target)):
+                yield rows, _loop(first, count, rows)
+            return
+        begin, end = index(0), self.left.rows()
+        for rows in (self.target.rows, self.target.rows // 3, 1):  # of an unknown number: what is left takes smaller tiles
+            whole = arith.muli(arith.divui(arith.subi(end, begin), index(rows)), index(rows))
+            stop = arith.addi(begin, whole)
+            yield rows, _for(begin, stop, rows)
+            begin = stop
 
     def _tile_at(self, rows: int, columns: int, row: ir.Value, column: ir.Value) -> _Tile:
         lanes = self.target.lanes
@@ -130,7 +149,7 @@ class _Loops:
         """This iteration's share of the next block, in elements from its begin on."""
         p, bytes_ = self.product, self.right.element.width // 8
         elements = self.block * self.right.row_bytes // bytes_
-        if elements * bytes_ < WORTH_FETCHING or not self.right.packed:
+        if elements * bytes_ < WORTH_FETCHING or not self.right.packed or p.rows is None:
             return
         cells = p.rows * p.columns
         each = -(-elements * tile.rows * tile.columns // (cells * self.block))  # in a step

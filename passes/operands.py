@@ -46,6 +46,9 @@ class Left:
         self.memory, self.product, self.lanes = op.operands[LEFT], product, target.lanes
         self.element = ir.MemRefType(self.memory.type).element_type
 
+    def rows(self) -> ir.Value:
+        return memref.dim(self.memory, index(self.product.reads[LEFT].index(self.product.m)))
+
     def load(self, places: Places) -> ir.Value:
         pair = self.product.pair
         cell = [index(0) if d == pair else places[d] for d in self.product.reads[LEFT]]

@@ -7,6 +7,7 @@ packed weight. Weights of bf16 have a fifth loop, `pair`, of two steps of the su
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from passes.loops import Loops, loops_of
@@ -19,27 +20,37 @@ CASTS = {"arith.extf", "arith.sitofp"}
 
 @dataclass(frozen=True)
 class Product:
-    """Numbers of loops, their extents, and the loops that each operand's subscripts name, in order."""
+    """Numbers of loops, the loops that each operand's subscripts name, in order, and extents; that of `m` may be unknown."""
 
     outer: tuple[int, ...]
     m: int | None
     n: int
     k: int
     pair: int | None
-    extents: tuple[int, ...]
     reads: tuple[tuple[int, ...], ...]
+    sizes: tuple[int | None, ...]
 
     @property
-    def rows(self) -> int:
-        return 1 if self.m is None else self.extents[self.m]
+    def rows(self) -> int | None:
+        return 1 if self.m is None else self.sizes[self.m]
 
     @property
     def columns(self) -> int:
-        return self.extents[self.n]
+        return self.extent(self.n)
 
     @property
     def steps(self) -> int:
-        return self.extents[self.k]
+        return self.extent(self.k)
+
+    @property
+    def per_row(self) -> int:
+        """Multiply-adds for each row."""
+        return math.prod(size for d, size in enumerate(self.sizes) if size is not None and d != self.m)
+
+    def extent(self, loop: int) -> int:
+        size = self.sizes[loop]
+        assert size is not None, "only rows may be of unknown number"
+        return size
 
 
 def product_of(op: ir.Operation) -> Product | None:
@@ -48,26 +59,28 @@ def product_of(op: ir.Operation) -> Product | None:
         return None
     types = tuple(str(ir.ShapedType(v.type).element_type) for v in op.operands)
     loops = loops_of(op)
-    if types not in TYPES or loops.extents is None or 0 in loops.extents or any(None in reads for reads in loops.reads):
+    if types not in TYPES or 0 in loops.sizes or any(None in reads for reads in loops.reads):
         return None
-    return _classified(loops, loops.extents)
+    product = _classified(loops)
+    unknown = {d for d, size in enumerate(loops.sizes) if size is None}
+    return product if product is not None and unknown <= {product.m} else None
 
 
-def _classified(loops: Loops, extents: tuple[int, ...]) -> Product | None:
+def _classified(loops: Loops) -> Product | None:
     reads = tuple(tuple(d for d in operand if d is not None) for operand in loops.reads)
     left, right, result = reads
     sums = [d for d, kind in enumerate(loops.kinds) if kind == "reduction"]
     if not result or not right or not set(sums) <= set(left) & set(right):
         return None
     n = result[-1]
-    pair = sums[-1] if len(sums) == 2 and right[-1] == left[-1] == sums[-1] and extents[sums[-1]] == 2 else None
+    pair = sums[-1] if len(sums) == 2 and right[-1] == left[-1] == sums[-1] and loops.sizes[sums[-1]] == 2 else None
     if len(sums) != (1 if pair is None else 2) or right[-1 if pair is None else -2] != n or n in left:
         return None
     rows = [d for d in left if d in result and d not in right]
     outer = [d for d, kind in enumerate(loops.kinds) if kind == "parallel" and d not in rows and d != n]
     if len(rows) > 1 or not set(outer) <= set(right):
         return None
-    return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, extents, reads)
+    return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, reads, loops.sizes)
 
 
 def _multiplies_and_adds(op: ir.Operation) -> bool:

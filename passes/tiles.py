@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 
-from passes.products import Product
+from passes.products import LEFT, Product
 from passes.targets import Target
 
 CHUNKS = 12  # iterations of a parallel loop; enough to share out evenly among a few threads
+FEW = 2  # panels, which every thread would have to read if rows were cut
+HALF = 1 << 17  # bytes of a batch's left operand or result in an iteration: they stay in the second-level cache
 BLOCK = 1 << 18  # bytes of the right operand that stay in the second-level cache while all rows pass
 
 
@@ -44,16 +46,28 @@ def spans(tiles: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
 def parallel_tiles(product: Product, target: Target) -> dict[int, int]:
     """How much of each parallel loop one iteration of the threads' common loop takes: single panels, or rows of a batch.
 
-    Rows are cut only where the outer loops alone are too few to share out.
+    Rows are cut where the outer loops alone are too few to share out, and where a batch's rows would leave the caches.
     """
     tiles = dict.fromkeys(product.outer, 1)
-    count = math.prod(product.extents[loop] for loop in product.outer)
-    if count >= CHUNKS or product.m is None:
+    count = math.prod(product.extent(loop) for loop in product.outer)
+    if product.m is None:
         return tiles
-    return tiles | {product.m: row_block(product.rows, CHUNKS // count, target)}
+    most = HALF // (4 * max(product.steps, product.columns))
+    if count < (FEW if _packed(product) else CHUNKS):
+        most = min(most, -(-(product.rows or most) * count // CHUNKS))
+    elif _packed(product):
+        return tiles
+    return tiles | {product.m: row_block(product.rows, max(most, 2 * target.rows))}
 
 
-def row_block(extent: int, wanted: int, target: Target) -> int:
-    """A divisor of the extent that cuts it into about `wanted` blocks, none smaller than a tile of rows if it can be."""
-    least = max(target.rows, extent // wanted)
-    return min((d for d in range(1, extent + 1) if extent % d == 0 and d >= least), default=extent)
+def _packed(product: Product) -> bool:
+    """Whether all outer loops walk the right operand alone, as the panels of a weight do."""
+    return not set(product.outer) & set(product.reads[LEFT])
+
+
+def row_block(extent: int | None, most: int) -> int:
+    """The largest divisor of the extent up to `most`; if all are small, `most` itself, and the last block is smaller."""
+    if extent is None or extent <= most:
+        return most if extent is None else extent
+    block = max(d for d in range(1, most + 1) if extent % d == 0)
+    return block if 2 * block >= most else most

@@ -82,7 +82,8 @@ def test_k_blocks_divide_and_fit(extent: int, block: int) -> None:
 
 @pytest.mark.parametrize("target", targets.TARGETS)
 @pytest.mark.parametrize(
-    ("m", "o", "k"), [(1, 2, 5), (2, 1, 1), (10, 3, 7), (13, 2, 16), (40, 2, 33), (25, 1, 2), (3, 2, 4096)]
+    ("m", "o", "k"),
+    [(1, 2, 5), (2, 1, 1), (10, 3, 7), (13, 2, 16), (40, 2, 33), (25, 1, 2), (3, 2, 4096), (101, 1, 40), (96, 1, 64)],
 )
 def test_packed_products(m: int, o: int, k: int, target: str) -> None:
     x, w, y = normal(m, k), normal(o, k, 32), np.full((m, o, 32), np.nan, np.float32)
@@ -95,7 +96,18 @@ def test_packed_products(m: int, o: int, k: int, target: str) -> None:
 
 @pytest.mark.parametrize(
     ("b", "m", "n", "k"),
-    [(1, 1, 1, 1), (3, 1, 5, 4), (2, 7, 1, 3), (2, 5, 9, 1), (12, 40, 40, 128), (2, 11, 33, 5), (1, 3, 64, 8), (2, 24, 95, 3)],
+    [
+        (1, 1, 1, 1),
+        (3, 1, 5, 4),
+        (2, 7, 1, 3),
+        (2, 5, 9, 1),
+        (12, 40, 40, 128),
+        (2, 11, 33, 5),
+        (1, 3, 64, 8),
+        (2, 24, 95, 3),
+        (2, 333, 40, 16),
+        (3, 101, 33, 70),
+    ],
 )
 def test_batch_products(b: int, m: int, n: int, k: int) -> None:
     x, w, y = normal(b, m, k), normal(b, k, n), np.full((b, m, n), np.nan, np.float32)
