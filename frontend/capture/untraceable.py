@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 from frontend.capture.fx_graph import CaptureError
 
@@ -88,6 +89,20 @@ def gaussian_nll_loss(
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
 
 
+def linspace(start: Any, end: Any, steps: int, *, dtype: torch.dtype | None = None, **kwargs: Any) -> Tensor:
+    """Whole numbers as eager has them: it truncates the ends, then the start of each of its vectors, as wide as they may be."""
+    if dtype is None or dtype.is_floating_point or dtype.is_complex:
+        return torch.linspace(start, end, steps, dtype=dtype, **kwargs)
+    if isinstance(start, Tensor) or isinstance(end, Tensor) or not isinstance(steps, int):
+        raise CaptureError(
+            f"linspace of {dtype} between tensors, or in a varying number of steps, would not round as PyTorch does; "
+            "accepted: numbers, or a floating-point dtype and a conversion after it"
+        )
+    with _disable_current_modes():
+        values = torch.linspace(start, end, steps, dtype=dtype).tolist()
+    return torch.tensor(values, dtype=dtype)
+
+
 def not_bytes(image: Tensor) -> None:
     """Eager interpolates bytes in fixed-point numbers, which torch's rewrite into simpler operators does not."""
     if image.dtype is torch.uint8:
@@ -120,9 +135,11 @@ _OURS: dict[Any, Callable[..., Any]] = {
     torch.combinations: combinations,
     torch.corrcoef: corrcoef,
     Tensor.corrcoef: corrcoef,
+    torch.linspace: linspace,
     torch.nn.functional.gaussian_nll_loss: gaussian_nll_loss,
     torch.nn.functional.interpolate: interpolate,
 }
+_OURS |= {getattr(torch.ops.aten.linspace, name): linspace for name in torch.ops.aten.linspace.overloads() if "out" not in name}
 for _name in ("upsample_bilinear2d", "upsample_bicubic2d"):
     _packet = getattr(torch.ops.aten, _name)
     _interpolations = (_packet, _packet.default, _packet.vec, getattr(torch._C._nn, _name))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.testing._internal.common_device_type import precisionOverride, toleranceOverride
-from torch.testing._internal.opinfo.core import DecorateInfo, OpInfo
+from torch.testing._internal.opinfo.core import DecorateInfo, OpInfo, SampleInput
+
+from tests.coverage import ties
 
 
-def difference(op: OpInfo, actual: Sequence[Any], expected: Sequence[Any]) -> str | None:
-    """What differs, or None. Results are flat; those that are no tensors must be equal."""
+def difference(
+    op: OpInfo, actual: Sequence[Any], expected: Sequence[Any], sample: SampleInput | None = None, slack: float = 0.0
+) -> str | None:
+    """What differs, or None. Results are flat; those that are no tensors must be equal; `slack` adds to the tolerance."""
     if len(actual) != len(expected):
         return f"{len(actual)} results, expected {len(expected)}"
     for a, e in zip(actual, expected, strict=True):
@@ -21,16 +25,36 @@ def difference(op: OpInfo, actual: Sequence[Any], expected: Sequence[Any]) -> st
             continue
         if not isinstance(a, torch.Tensor) or a.dtype != e.dtype or a.shape != e.shape:
             return f"{_form(a)}, expected {_form(e)}"
-    for a, e in zip(_determined(op, actual), _determined(op, expected), strict=True):
+    for a, e in zip(_determined(op, actual, sample), _determined(op, expected, sample), strict=True):
         if isinstance(e, torch.Tensor):
             try:
-                torch.testing.assert_close(a, e, equal_nan=True, check_stride=False, **tolerances(op, e.dtype))
+                torch.testing.assert_close(a, e, equal_nan=True, check_stride=False, **tolerances(op, e.dtype, slack))
             except AssertionError as error:
                 return " ".join(str(error).split())[:300]
     return None
 
 
-def tolerances(op: OpInfo, dtype: torch.dtype) -> dict[str, float]:
+def movement(function: Callable[..., Sequence[Any]], tensors: Sequence[torch.Tensor], expected: Sequence[Any]) -> float:
+    """How far eager's own results move when every floating-point input changes by its last bit.
+
+    Where that is more than the tolerance (a softmax of logits in the thousands), no two orders of summation agree to it.
+    """
+    generator = torch.Generator().manual_seed(0)
+    most = 0.0
+    for _ in range(4):
+        moved = [
+            t * (1 + torch.randint(-1, 2, t.shape, generator=generator) * torch.finfo(t.dtype).eps)
+            if t.is_floating_point()
+            else t
+            for t in tensors
+        ]
+        for a, e in zip(function(*moved), expected, strict=True):
+            if isinstance(e, torch.Tensor) and e.is_floating_point() and e.numel() and a.shape == e.shape:
+                most = max(most, (a - e).abs().nan_to_num(0.0, 0.0, 0.0).max().item())
+    return most
+
+
+def tolerances(op: OpInfo, dtype: torch.dtype, slack: float = 0.0) -> dict[str, float]:
     """assert_close's defaults for the dtype, or the wider ones that the database itself gives the operator."""
     if dtype not in (torch.float32, torch.complex64):
         return {}
@@ -47,15 +71,17 @@ def tolerances(op: OpInfo, dtype: torch.dtype) -> dict[str, float]:
                 atol, rtol = max(atol, one.d[torch.float32].atol), max(rtol, one.d[torch.float32].rtol)
             if isinstance(one, precisionOverride) and torch.float32 in one.d:
                 atol = max(atol, one.d[torch.float32])
-    return {"rtol": rtol, "atol": atol}
+    return {"rtol": rtol, "atol": atol + slack}
 
 
 def _form(value: Any) -> str:
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
 
 
-def _determined(op: OpInfo, results: Sequence[Any]) -> list[Any]:
+def _determined(op: OpInfo, results: Sequence[Any], sample: SampleInput | None) -> list[Any]:
     """What an operator determines: singular vectors and eigenvectors are free in sign and phase, their products are not."""
+    if sample is not None and (elements := ties.found(op.name, sample, list(results))) is not None:
+        return elements
     product = _PRODUCTS.get(op.name)
     if product is None or not all(isinstance(r, torch.Tensor) for r in results):
         return list(results)
