@@ -103,6 +103,12 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: torch.dtype | None = No
     return torch.tensor(values, dtype=dtype)
 
 
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """A trace has the wrong shape for a dimension counted from behind."""
+    dim = dim if dim is None else dim % max(input.dim(), 1)
+    return torch.unique_consecutive(input, return_inverse=return_inverse, return_counts=return_counts, dim=dim)
+
+
 def not_bytes(image: Tensor) -> None:
     """Eager interpolates bytes in fixed-point numbers, which torch's rewrite into simpler operators does not."""
     if image.dtype is torch.uint8:
@@ -136,6 +142,8 @@ _OURS: dict[Any, Callable[..., Any]] = {
     torch.corrcoef: corrcoef,
     Tensor.corrcoef: corrcoef,
     torch.linspace: linspace,
+    torch.unique_consecutive: unique_consecutive,
+    Tensor.unique_consecutive: unique_consecutive,
     torch.nn.functional.gaussian_nll_loss: gaussian_nll_loss,
     torch.nn.functional.interpolate: interpolate,
 }
