@@ -11,6 +11,7 @@ from tasks.builder import Builder
 from tasks.cache import Cache, default_store
 from tasks.checks import check_tasks
 from tasks.database import Known
+from tasks.foreign import refuse_foreign
 from tasks.reporter import Reporter, interrupted
 from tasks.run import run_tasks
 from tasks.settings import default_tasks, from_command_line
@@ -33,11 +34,11 @@ DOIT_CONFIG = {
 
 
 def task_stages():
-    return stage_tasks(SETTINGS, BUILDER)
+    return refuse_foreign(stage_tasks(SETTINGS, BUILDER), SETTINGS)
 
 
 def task_runs():
-    return run_tasks(SETTINGS, BUILDER)
+    return refuse_foreign(run_tasks(SETTINGS, BUILDER), SETTINGS)
 
 
 def task_checks():

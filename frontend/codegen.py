@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,7 +17,7 @@ from frontend.transforms.drop_no_ops import drop_no_ops
 from frontend.transforms.pack_linears import pack_linears
 from passes import pipelines, targets, translate
 from passes.mlir import ir
-from runner import jit, library
+from runner import jit, library, objects
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def _entry(graph: Graph, registries: Sequence[Registry]) -> jit.Entry:
         return translate.to_llvm_ir(module)
 
     takes = len(graph.arguments()) + len(result_types(graph))
-    content = "\n".join([str(module), target.name, platform.machine(), _sources()])
+    content = "\n".join([str(module), repr(target), *objects.words_of(target), _sources()])
     return library.cached(content, graph.name, takes, to_llvm_ir, into)
 
 

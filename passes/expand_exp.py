@@ -22,11 +22,11 @@ def expand_exp(module: ir.Operation, target: Target) -> None:
     for op in find_all(module, "math.exp"):
         if op.results[0].type == ir.F32Type.get(module.context):
             with ir.InsertionPoint(op), op.location:
-                op.results[0].replace_all_uses_with(_exp(op.operands[0]))
+                op.results[0].replace_all_uses_with(_exp(op.operands[0], target.fma))
             op.erase()
 
 
-def _exp(x: ir.Value) -> ir.Value:
+def _exp(x: ir.Value, fused: bool) -> ir.Value:
     f32, i32 = ir.F32Type.get(), ir.IntegerType.get_signless(32)
 
     def real(value: float) -> ir.Value:
@@ -35,17 +35,20 @@ def _exp(x: ir.Value) -> ir.Value:
     def whole(value: int) -> ir.Value:
         return arith.constant(i32, ir.IntegerAttr.get(i32, value))
 
+    def multiply_add(a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        return math.fma(a, b, c) if fused else arith.addf(arith.mulf(a, b), c)
+
     def power_of_two(exponent: ir.Value) -> ir.Value:
         return arith.bitcast(f32, arith.shli(arith.addi(exponent, whole(127)), whole(23)))
 
     clamped = arith.minimumf(arith.maximumf(x, real(LOWEST)), real(HIGHEST))
-    shifted = math.fma(clamped, real(LOG2_E), real(ROUNDER))
+    shifted = multiply_add(clamped, real(LOG2_E), real(ROUNDER))
     n = arith.subf(shifted, real(ROUNDER))
-    r = math.fma(n, real(-LN2_LOW), math.fma(n, real(-LN2_HIGH), clamped))
+    r = multiply_add(n, real(-LN2_LOW), multiply_add(n, real(-LN2_HIGH), clamped))
     polynomial = real(COEFFICIENTS[0])
     for coefficient in COEFFICIENTS[1:]:
-        polynomial = math.fma(polynomial, r, real(coefficient))
-    exp_r = math.fma(polynomial, arith.mulf(r, r), arith.addf(r, real(1.0)))
+        polynomial = multiply_add(polynomial, r, real(coefficient))
+    exp_r = multiply_add(polynomial, arith.mulf(r, r), arith.addf(r, real(1.0)))
     # 2^n in two factors: n reaches below the smallest and above the largest exponent of a float.
     exponent = arith.subi(arith.bitcast(i32, shifted), arith.bitcast(i32, real(ROUNDER)))
     half = arith.shrsi(exponent, whole(1))

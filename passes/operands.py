@@ -90,15 +90,18 @@ class Right:
 
     def multiply_add(self, left: ir.Value, right: ir.Value, sums: ir.Value) -> ir.Value:
         if self.each == 1:
-            return vector.fma(left, right, sums)
+            return self._multiply_add(left, right, sums)
         if self.target.bf16_dot:
             from passes.mlir import x86
 
             pairs = ir.VectorType.get([2 * self.target.lanes], self.element)
             return x86.DotBF16Op(sums, vector.bitcast(pairs, left), right).result
         for half in (_low_halves, _high_halves):
-            sums = vector.fma(half(left, self.target.lanes), half(right, self.target.lanes), sums)
+            sums = self._multiply_add(half(left, self.target.lanes), half(right, self.target.lanes), sums)
         return sums
+
+    def _multiply_add(self, left: ir.Value, right: ir.Value, sums: ir.Value) -> ir.Value:
+        return vector.fma(left, right, sums) if self.target.fma else arith.addf(arith.mulf(left, right), sums)
 
     def fetch(self, places: Places, step: ir.Value, element: ir.Value) -> None:
         """Bring near the cache line of the n-th element from a step's first column on, which may lie in a later step."""

@@ -1,30 +1,55 @@
-"""The machines that code is generated for, and what a schedule must know of each."""
+"""The machines that code is generated for: what LLVM is told of each, and what a schedule must know."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import platform
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+NATIVE = "native"  # in place of a triple, a processor or its features: those of the machine that this runs on
 
 
 @dataclass(frozen=True)
 class Target:
-    """`lanes`: f32 elements of a vector register. `rows`: of a register tile two vectors wide, so that accumulators fit."""
+    """A kind of machine.
+
+    lanes: f32 elements of a vector. rows: of a register tile two vectors wide, so that its sums stay in registers.
+    triple, cpu, features: in LLVM's words, or NATIVE.
+    needs: words that /proc/cpuinfo has on a machine that runs the code.
+    fma: has instructions that multiply and add; without, exact ones would be calls of libm.
+    bf16_dot: multiplies pairs of bf16 and adds them to f32 in one instruction, AVX-512's.
+    """
 
     name: str
     lanes: int
     rows: int
+    triple: str
+    cpu: str
+    features: str = ""
+    needs: tuple[str, ...] = ()
+    fma: bool = True
     bf16_dot: bool = False
+
+    @property
+    def architecture(self) -> str:
+        return platform.machine() if self.triple == NATIVE else self.triple.partition("-")[0]
 
 
 TARGETS = {
     target.name: target
     for target in (
-        Target("x86-64-v4", lanes=16, rows=10),  # AVX-512: 32 registers
-        Target("x86-64-v3", lanes=8, rows=6),  # AVX2: 16 registers
-        Target("baseline", lanes=4, rows=6),  # 128-bit vectors
+        Target(  # AVX-512: 32 registers of 512 bits, of which LLVM by itself would use halves
+            "x86-64-v4", 16, 10, "x86_64-linux-gnu", "x86-64-v4", "-prefer-256-bit",
+            ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma"),
+        ),
+        Target("x86-64-v3", 8, 6, "x86_64-linux-gnu", "x86-64-v3", needs=("avx2", "bmi2", "f16c", "fma")),  # AVX2: 16 registers
+        Target("baseline", 4, 6, "x86_64-linux-gnu", "x86-64", fma=False),  # SSE2: 16 registers
+        Target("aarch64", 4, 8, "aarch64-linux-gnu", "generic", "+neon"),  # 32 registers
+        # 32 registers of at least 128 bits; two of those hold a vector, and one of 256 bits does
+        Target("riscv64", 8, 6, "riscv64-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c,+v"),
     )
-}
+}  # fmt: skip
 
 
 class UnknownTarget(ValueError):
@@ -33,17 +58,30 @@ class UnknownTarget(ValueError):
 
 def find(name: str) -> Target:
     """The target of a name; `native` is the machine that this runs on."""
-    if name == "native":
+    if name == NATIVE:
         return native()
     if name not in TARGETS:
-        raise UnknownTarget(f"no target {name!r}; there are native, {', '.join(TARGETS)}")
+        raise UnknownTarget(f"no target {name!r}; there are {NATIVE}, {', '.join(TARGETS)}")
     return TARGETS[name]
 
 
 @functools.cache
 def native() -> Target:
+    """This machine: scheduled as the first of the table that runs here, with all that its processor has."""
+    kind = next((target for target in TARGETS.values() if not missing_here(target)), TARGETS["baseline"])
+    dot = "avx512_bf16" in _flags() and kind.lanes == 16
+    return replace(kind, name=NATIVE, triple=NATIVE, cpu=NATIVE, features=NATIVE, needs=(), bf16_dot=dot)
+
+
+def missing_here(target: Target) -> str:
+    """What this machine lacks for a target's code to run; empty if it runs here."""
+    if target.architecture != platform.machine():
+        return f"it is for {target.architecture}, this machine is {platform.machine()}"
+    lacking = [word for word in target.needs if word not in _flags()]
+    return f"this machine has no {', '.join(lacking)}" if lacking else ""
+
+
+@functools.cache
+def _flags() -> frozenset[str]:
     cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
-    if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= flags:
-        return TARGETS["x86-64-v4"]
-    return TARGETS["x86-64-v3" if {"avx2", "fma"} <= flags else "baseline"]
+    return frozenset(cpuinfo.read_text().split() if cpuinfo.exists() else ())

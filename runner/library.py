@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from passes import targets
 from runner.jit import Entry, from_library
 from runner.link import link_library
 from runner.objects import to_object
@@ -28,7 +29,7 @@ def cached(content: str, name: str, takes: int, to_llvm_ir: Callable[[], str], i
         into.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=into) as scratch:
             code, library = Path(scratch, "code.o"), Path(scratch, "code.so")
-            code.write_bytes(to_object(to_llvm_ir() + _packed(name, takes), name))
+            code.write_bytes(to_object(to_llvm_ir() + _packed(name, takes), name, targets.native()))
             link_library(code, library)
             os.replace(library, path)  # whoever comes at the same time makes the same
     return from_library(path, name, takes)

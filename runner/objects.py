@@ -1,4 +1,4 @@
-"""LLVM IR to object code, through llvmlite."""
+"""LLVM IR to object code and to assembly, for any target, through llvmlite."""
 
 from __future__ import annotations
 
@@ -6,31 +6,53 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
+from passes import targets
+from passes.targets import NATIVE, Target
 from runner.bitcode import BadLLVMIR, to_bitcode
 
 OPTIMIZATION = 3
 
 
-def to_object(text: str, name: str) -> bytes:
-    """Position-independent object code for this machine's processor; `name` stands for the text in error messages."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    llvm.initialize_native_asmparser()  # for inline assembly
-    module = _verified(to_bitcode(text, name), name)
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=OPTIMIZATION,
-        reloc="pic",
-        codemodel="default",
+def to_object(text: str, name: str, target: Target) -> bytes:
+    """Position-independent object code; `name` stands for the text in error messages."""
+    machine = _machine(target)
+    return machine.emit_object(_optimized(text, name, machine))
+
+
+def to_assembly(text: str, name: str, target: Target) -> str:
+    """What `to_object` gives, as text."""
+    machine = _machine(target)
+    return machine.emit_assembly(_optimized(text, name, machine))
+
+
+def words_of(target: Target) -> tuple[str, str, str]:
+    """The triple, the processor and its features, in LLVM's words, that code is generated for."""
+    return (
+        llvm.get_default_triple() if target.triple == NATIVE else target.triple,
+        llvm.get_host_cpu_name() if target.cpu == NATIVE else target.cpu,
+        llvm.get_host_cpu_features().flatten() if target.features == NATIVE else target.features,
     )
+
+
+def _machine(target: Target) -> llvm.TargetMachine:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    llvm.initialize_native_asmparser()  # for inline assembly
+    triple, cpu, features = words_of(target)
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=OPTIMIZATION, reloc="pic", codemodel="default"
+    )
+
+
+def _optimized(text: str, name: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    module = _verified(to_bitcode(text, name), name)
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=OPTIMIZATION)
     options.loop_vectorization = options.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)
+    return module
 
 
 def _verified(bitcode: bytes, name: str) -> llvm.ModuleRef:
@@ -43,6 +65,15 @@ def _verified(bitcode: bytes, name: str) -> llvm.ModuleRef:
     return module
 
 
-def compile_object(inputs: list[Path], outputs: list[Path]) -> None:
+def compile_object(inputs: list[Path], outputs: list[Path], target: str) -> None:
     """The build stage: one `.ll` to its `.o`."""
-    outputs[0].write_bytes(to_object(inputs[0].read_text(errors="surrogateescape"), str(inputs[0])))
+    outputs[0].write_bytes(to_object(_text(inputs[0]), str(inputs[0]), targets.find(target)))
+
+
+def compile_assembly(inputs: list[Path], outputs: list[Path], target: str) -> None:
+    """The build stage: one `.ll` to its `.s`."""
+    outputs[0].write_text(to_assembly(_text(inputs[0]), str(inputs[0]), targets.find(target)))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="surrogateescape")

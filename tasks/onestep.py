@@ -33,6 +33,7 @@ def _object(module: object, target: str, name: str) -> bytes:
     from passes import pipelines, targets, translate
     from runner.objects import to_object
 
+    machine = targets.find(target)
     for pipeline in pipelines.PIPELINES:
-        pipelines.run(module, pipeline, targets.find(target))
-    return to_object(translate.to_llvm_ir(module), name)
+        pipelines.run(module, pipeline, machine)
+    return to_object(translate.to_llvm_ir(module), name, machine)

@@ -36,7 +36,7 @@ GROUPS = {
     "frontend": "PyTorch to MLIR: capture the model, lower its graph, pack its weights",
     "midend": "MLIR to optimized MLIR: schedule, fuse, vectorize, bufferize, parallelize",
     "backend": "optimized MLIR to the LLVM dialect",
-    "codegen": "the LLVM dialect to LLVM IR to object files",
+    "codegen": "the LLVM dialect to LLVM IR to object files, and to assembly to read",
     "executable": "the staged executable, from the object files of every stage",
 }
 
@@ -89,17 +89,20 @@ def _frontend(settings: Settings) -> list[Stage]:
 
 def _lowering(part: str, settings: Settings) -> list[Stage]:
     """From one module of the frontend to its object file."""
-    mlir, midend, backend, ll, o = (part + end for end in (".mlir", "-midend.mlir", "-backend.mlir", ".ll", ".o"))
+    ends = (".mlir", "-midend.mlir", "-backend.mlir", ".ll", ".o", ".s")
+    mlir, midend, backend, ll, o, s = (part + end for end in ends)
     pipeline = "passes.stages:run_pipeline"
+    target = {"target": settings.target}
 
     def options(name: str) -> dict[str, str]:
-        return {"pipeline": name, "target": settings.target}
+        return {"pipeline": name, **target}
 
     return [
         Stage("midend", part, "tiled, vectorized, with OpenMP loops", pipeline, (mlir,), (midend,), options("midend")),
         Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), options("backend")),
         Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
-        Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,)),
+        Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), target),
+        Stage("codegen", s, "as assembly, to read", "runner.objects:compile_assembly", (ll,), (s,), target),
     ]
 
 

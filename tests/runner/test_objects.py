@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from passes import targets
 from runner.bitcode import BadLLVMIR, to_bitcode
 from runner.objects import compile_object, to_object
 
 ROOT = Path(__file__).parents[2]
+HERE = targets.native()
 ADD = """define float @add(float %x) {{
   %y = fadd float %x, {constant}
   ret float %y
@@ -26,7 +28,7 @@ ADD = """define float @add(float %x) {{
 
 def add_function(folder: Path, constant: str) -> ctypes._NamedFuncPointer:
     """`add` with a constant as text, from an object file that the C compiler links and the process calls."""
-    (folder / "add.o").write_bytes(to_object(ADD.format(constant=constant), "add.ll"))
+    (folder / "add.o").write_bytes(to_object(ADD.format(constant=constant), "add.ll", HERE))
     subprocess.run(["g++", "-shared", "-o", "add.so", "add.o"], cwd=folder, check=True)
     function = ctypes.CDLL(str(folder / "add.so")).add
     function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
@@ -53,7 +55,7 @@ def test_constants(tmp_path: Path, constant: str, value: float) -> None:
 def test_an_object_defines_its_functions(tmp_path: Path) -> None:
     text = "declare void @other()\ndefine void @mine() {\n  call void @other()\n  ret void\n}\n"
     (tmp_path / "x.ll").write_text(text)
-    compile_object([tmp_path / "x.ll"], [tmp_path / "x.o"])
+    compile_object([tmp_path / "x.ll"], [tmp_path / "x.o"], "native")
     symbols = subprocess.run(["nm", tmp_path / "x.o"], capture_output=True, text=True, check=True).stdout.split()
     assert symbols[symbols.index("mine") - 1] == "T"
     assert symbols[symbols.index("other") - 1] == "U"
@@ -62,16 +64,16 @@ def test_an_object_defines_its_functions(tmp_path: Path) -> None:
 def test_the_same_text_gives_the_same_bytes() -> None:
     """Where a text names its source, as the translation's does, its file's name leaves no trace."""
     one, two = ('source_filename = "x"\n' + ADD.format(constant=constant) for constant in ("1.0", "2.0"))
-    assert to_object(one, "one.ll") == to_object(one, "two.ll") != to_object(two, "one.ll")
+    assert to_object(one, "one.ll", HERE) == to_object(one, "two.ll", HERE) != to_object(two, "one.ll", HERE)
 
 
 def test_inline_assembly() -> None:
-    assert to_object('define void @f() {\n  call void asm sideeffect "nop", ""()\n  ret void\n}\n', "x.ll")
+    assert to_object('define void @f() {\n  call void asm sideeffect "nop", ""()\n  ret void\n}\n', "x.ll", HERE)
 
 
 def test_a_mistake_is_refused_with_file_and_line() -> None:
     with pytest.raises(BadLLVMIR) as refusal:
-        to_object(ADD.format(constant="1.0").replace("fadd", "fadx"), "folder/x.ll")
+        to_object(ADD.format(constant="1.0").replace("fadd", "fadx"), "folder/x.ll", HERE)
     first, *quoted = str(refusal.value).splitlines()
     assert first == "folder/x.ll:2:8: error: expected instruction opcode"
     assert "%y = fadx float" in quoted[0]
@@ -89,20 +91,21 @@ b:
 }
 """
     with pytest.raises(BadLLVMIR, match=r"folder/x\.ll: Instruction does not dominate all uses"):
-        to_object(text, "folder/x.ll")
+        to_object(text, "folder/x.ll", HERE)
 
 
 @pytest.mark.parametrize("content", [b"\x7fELF\x02\x01\xff\xfe", b"define void @f() {", b"BC\xc0\xde garbage"])
 def test_a_file_that_is_not_llvm_ir(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.ll").write_bytes(content)
     with pytest.raises(BadLLVMIR, match=r"."):
-        compile_object([tmp_path / "x.ll"], [tmp_path / "x.o"])
+        compile_object([tmp_path / "x.ll"], [tmp_path / "x.o"], "native")
     assert not (tmp_path / "x.o").exists()
 
 
 def test_no_memory_is_kept_from_one_text_to_the_next() -> None:
     """A fresh process that has read 12 texts of 10 MB does not hold them all."""
     program = """
+from passes import targets
 from runner.bitcode import to_bitcode
 text = "; " + "x" * 10_000_000 + "\\ndefine void @f() {\\n  ret void\\n}\\n"
 def resident():

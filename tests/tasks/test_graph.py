@@ -42,7 +42,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """Where the staged executable and the data have been built: a test leaves them as they are."""
     workshop = Workshop(tmp_path_factory.mktemp("staged"))
-    workshop.doit("frontend", "executable")
+    workshop.doit("frontend", "codegen", "executable")
     return workshop
 
 
@@ -70,9 +70,8 @@ def test_a_group_runs_once(built: Workshop) -> None:
 
 
 def test_every_stage_has_its_files(built: Workshop) -> None:
-    parts = {
-        f"{part}{end}" for part in ("forward", "subgraph0") for end in (".mlir", "-midend.mlir", "-backend.mlir", ".ll", ".o")
-    }
+    ends = (".mlir", "-midend.mlir", "-backend.mlir", ".ll", ".o", ".s")
+    parts = {f"{part}{end}" for part in ("forward", "subgraph0") for end in ends}
     assert parts | {"graph.json", "weights.data", "signature.h", "runner.o", "mlp-runner-staged"} <= built.files()
     assert not any(name.startswith(".part") for name in built.files())
 
