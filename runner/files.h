@@ -21,7 +21,7 @@ inline double number_in(const std::string &path) {
   std::FILE *file = std::fopen(path.c_str(), "r");
   if (!file) refuse(path + ": " + std::strerror(errno) + "; `doit frontend` writes it");
   double value;
-  if (std::fscanf(file, "%lf", &value) != 1) refuse(path + ": holds no number; `doit frontend` writes it anew");
+  if (std::fscanf(file, "%lf", &value) != 1) refuse(path + ": holds no number: `doit frontend` writes it anew");
   std::fclose(file);
   return value;
 }

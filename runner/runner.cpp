@@ -111,7 +111,7 @@ void verify(const char *actual, const char *expected, Errors &errors) {
   }
 }
 
-/// Standard normal values in every f32 and f64 input; the others keep what was recorded.
+/// Standard normal values in every f64, f32 and bf16 input; the others keep what was recorded.
 void randomize(char *inputs, long seed) {
   std::mt19937_64 generator(static_cast<std::uint64_t>(seed));
   std::normal_distribution<double> normal;
@@ -119,6 +119,10 @@ void randomize(char *inputs, long seed) {
     for (std::size_t i = 0; i < type.count(); ++i) {
       if (type.dtype == DType::f32) reinterpret_cast<float *>(inputs)[i] = static_cast<float>(normal(generator));
       if (type.dtype == DType::f64) reinterpret_cast<double *>(inputs)[i] = normal(generator);
+      if (type.dtype == DType::bf16) {
+        auto value = static_cast<float>(normal(generator));
+        std::memcpy(inputs + 2 * i, reinterpret_cast<char *>(&value) + 2, 2);  // the upper half, rounded towards zero
+      }
     }
     inputs += padded(type.bytes());
   }
@@ -157,7 +161,7 @@ void print(const Figures &f, const Options &options) {
               options.threads, options.threads == 1 ? "" : "s", options.iterations);
   std::printf("  %-10s %12.3f ms   p10 %.3f   p90 %.3f\n", "median", f.median, f.p10, f.p90);
   std::printf("  %-10s %12.1f GFLOP/s, %.1f %% of the FMA peak of %.1f\n", "speed", f.gflops, 100 * f.gflops / f.peak, f.peak);
-  std::printf("  %-10s %12.2e absolute, %.2e relative, %.0e allowed\n", "error", f.errors.absolute, f.errors.relative, f.tolerance);
+  std::printf("  %-10s %12.2e absolute, %.2e relative, %.1e allowed\n", "error", f.errors.absolute, f.errors.relative, f.tolerance);
   if (converted)
     std::printf("  %-10s %12.2e absolute, %.2e relative\n", "from f32", f.against_f32.absolute, f.against_f32.relative);
 }
@@ -230,7 +234,7 @@ int main(int count, char **arguments) {
     return 1;
   }
   if (!(figures.errors.relative <= figures.tolerance)) {
-    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.0e.\n", figures.errors.relative, figures.tolerance);
+    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.1e.\n", figures.errors.relative, figures.tolerance);
     return 1;
   }
   return 0;
