@@ -23,20 +23,20 @@ class Emitted:
     header: str
 
 
-def emit_graph(graph: Graph, model: str, tolerance: float) -> Emitted:
-    driver = prepare(graph)
+def emit_graph(graph: Graph, model: str, dtype: str) -> Emitted:
+    driver = prepare(graph, dtype)
     main = driver.construct_main_graph()
     (subgraph,) = driver.subgraphs
     forward, subgraph0 = lower.lower(main, pack_parameters=True, in_place=True), lower.lower(subgraph, in_place=True)
     driver.graph.lowered_by = subgraph.lowered_by
-    header = signature.header(main, model, tolerance, flops(driver.graph))
+    header = signature.header(main, model, dtype, flops(driver.graph))
     return Emitted(forward, subgraph0, log.table(driver.graph), log.table(main, subgraph), header)
 
 
-def emit(inputs: list[Path], outputs: list[Path], model: str, tolerance: str) -> None:
+def emit(inputs: list[Path], outputs: list[Path], model: str, dtype: str) -> None:
     """A captured graph to its modules, logs and header."""
     forward_mlir, subgraph_mlir, graph_log, fused_log, header = outputs
-    emitted = emit_graph(serialize.load(inputs[0]), model, float(tolerance))
+    emitted = emit_graph(serialize.load(inputs[0]), model, dtype)
     forward_mlir.write_text(emitted.forward.operation.get_asm(enable_debug_info=True))
     subgraph_mlir.write_text(emitted.subgraph0.operation.get_asm(enable_debug_info=True))
     graph_log.write_text(emitted.graph_log)

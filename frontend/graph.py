@@ -90,18 +90,35 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A weight, buffer or constant of the model.
+class Panels:
+    """How a matrix [n, k] lies that others are multiplied with from the left: in panels of `width` columns of the product.
 
-    `source` is the model's own name for it. `panels` > 0 says that a matrix [n, k] (or [k, n] when `transposed`) is stored
-    as [ceil(n / panels), k, panels], padded with zeros: see `frontend.parameters`.
+    [ceil(n / width), k, width], and with several `steps` [ceil(n / width), ceil(k / steps), width, steps]: so many terms of a
+    column's sum lie side by side. Padding is zero. The model has the matrix as [k, n] if `transposed`.
+    """
+
+    width: int
+    steps: int = 1
+    transposed: bool = False
+
+    def shape(self, n: int, k: int) -> tuple[int, ...]:
+        groups = (-(-n // self.width), -(-k // self.steps), self.width)
+        return groups if self.steps == 1 else (*groups, self.steps)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A weight, buffer or constant of the model, `source` is the model's own name for it.
+
+    `panels` says how a matrix is stored: see `frontend.parameters.pack`. One of i8 stands for real numbers: each column of the
+    product has a scale, in the parameter that has the matrix's name as `scales_of`.
     """
 
     name: str
     type: TensorType
     source: str
-    panels: int = 0
-    transposed: bool = False
+    panels: Panels | None = None
+    scales_of: str = ""
 
 
 @dataclass(frozen=True)

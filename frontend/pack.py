@@ -8,12 +8,12 @@ from frontend import parameters, serialize
 from frontend.prepare import prepare
 
 
-def pack(inputs: list[Path], outputs: list[Path]) -> None:
+def pack(inputs: list[Path], outputs: list[Path], dtype: str) -> None:
     """A graph and its weights, as the model has them, to the bytes that the compiled code reads."""
     graph_json, weights = inputs
     (packed,) = outputs
     graph = serialize.load(graph_json)
     stored = parameters.read(weights, [p.type for p in graph.parameters])
     arrays = {p.name: array for p, array in zip(graph.parameters, stored, strict=True)}
-    main = prepare(graph).construct_main_graph()
-    parameters.write(packed, (parameters.pack(arrays[p.name], p) for p in main.parameters))
+    main = prepare(graph, dtype).construct_main_graph()
+    parameters.write(packed, (parameters.pack(arrays[p.scales_of or p.name], p) for p in main.parameters))

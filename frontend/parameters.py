@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from frontend.graph import BYTES, Parameter, TensorType
+from frontend.graph import BYTES, Panels, Parameter, TensorType
 
 ALIGNMENT = 64  # bytes: a cache line, and a 512-bit vector
 
@@ -46,12 +46,33 @@ def write(path: Path, arrays: Iterable[np.ndarray]) -> None:
 
 
 def pack(array: np.ndarray, parameter: Parameter) -> np.ndarray:
-    """`array`, as the model has it, in the form that `parameter` says: [n, k] to [ceil(n / panels), k, panels]."""
-    if not parameter.panels:
+    """`array`, as the model has it, in the form that `parameter` says: packed as `Panels` says, quantized if it is of i8.
+
+    Elements may be given as unsigned integers of their width.
+    """
+    panels = parameter.panels
+    if panels is None:
         return array
-    matrix = array.T if parameter.transposed else array
+    matrix = array.T if panels.transposed else array
+    if parameter.scales_of or parameter.type.dtype == "i8":
+        matrix, scales = quantized(matrix.view(np.float32))
+        if parameter.scales_of:
+            return scales
     n, k = matrix.shape
-    width = parameter.panels
-    if n % width:
-        matrix = np.concatenate([matrix, np.zeros((-n % width, k), matrix.dtype)])
-    return np.ascontiguousarray(matrix.reshape(-1, width, k).transpose(0, 2, 1))
+    whole = np.pad(matrix, ((0, -n % panels.width), (0, -k % panels.steps)))
+    groups = whole.reshape(-1, panels.width, whole.shape[1] // panels.steps, panels.steps).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(groups).reshape(panels.shape(n, k))
+
+
+def quantized(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """f32 [n, k] as i8 [n, k] and f32 scales [n]: each row is its i8 times its scale, the largest magnitude over 127."""
+    scales = np.abs(matrix).max(axis=1) / np.float32(127)
+    numbers = np.divide(matrix, scales[:, None], out=np.zeros_like(matrix), where=scales[:, None] > 0)
+    return np.rint(numbers).clip(-127, 127).astype(np.int8), scales
+
+
+def dequantized(array: np.ndarray, panels: Panels) -> np.ndarray:
+    """The f32 matrix that the quantized form of `array`, a matrix as the model has it, stands for."""
+    numbers, scales = quantized(array.T if panels.transposed else array)
+    matrix = numbers * scales[:, None]
+    return matrix.T if panels.transposed else matrix

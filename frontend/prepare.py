@@ -7,8 +7,13 @@ from frontend.graph import Graph
 from frontend.transforms.drop_no_ops import drop_no_ops
 from frontend.transforms.fuse_ops import simply_fuse
 from frontend.transforms.pack_linears import pack_linears
+from frontend.transforms.quantize_linears import quantize_linears
 
 
-def prepare(graph: Graph) -> GraphDriver:
-    """Drop what does nothing, pack the weights, and make everything one subgraph, `subgraph0`, which writes in place."""
-    return GraphDriver(graph.perform([drop_no_ops, pack_linears, drop_no_ops]).fuse_ops([simply_fuse]), in_place=True)
+def prepare(graph: Graph, dtype: str = "f32") -> GraphDriver:
+    """Drop what does nothing, pack the weights, and make everything one subgraph, `subgraph0`, which writes in place.
+
+    With `w8` as dtype the packed weights are quantized.
+    """
+    packing = [pack_linears, quantize_linears] if dtype == "w8" else [pack_linears]
+    return GraphDriver(graph.perform([drop_no_ops, *packing, drop_no_ops]).fuse_ops([simply_fuse]), in_place=True)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from frontend.graph import Dim, Graph, Input, Node, Parameter, Ref, Source, TensorType
+from frontend.graph import Dim, Graph, Input, Node, Panels, Parameter, Ref, Source, TensorType
 
 
 def save(graph: Graph, path: Path) -> None:
@@ -27,7 +27,7 @@ def load(path: Path) -> Graph:
 def _graph(data: dict[str, Any]) -> Graph:
     return Graph(
         name=data["name"],
-        parameters=[Parameter(**{**p, "type": _type(p["type"])}) for p in data["parameters"]],
+        parameters=[_parameter(p) for p in data["parameters"]],
         inputs=[Input(i["name"], _type(i["type"]), i["symbol"]) for i in data["inputs"]],
         nodes=[_node(n) for n in data["nodes"]],
         outputs=_value(data["outputs"]),
@@ -38,6 +38,11 @@ def _graph(data: dict[str, Any]) -> Graph:
     )
 
 
+def _parameter(data: dict[str, Any]) -> Parameter:
+    panels = Panels(**data["panels"]) if data["panels"] else None
+    return Parameter(**{**data, "type": _type(data["type"]), "panels": panels})
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Ref):
         return {"ref": value.name, "index": value.index}
@@ -45,7 +50,7 @@ def _plain(value: Any) -> Any:
         return {"dim": value.expression}
     if isinstance(value, complex):
         return {"real": value.real, "imag": value.imag}
-    if isinstance(value, TensorType | Source | Input | Parameter | Node):
+    if isinstance(value, TensorType | Source | Input | Panels | Parameter | Node):
         return _plain(value.__dict__)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

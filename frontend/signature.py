@@ -15,7 +15,7 @@ _HEADER = """// Generated from the graph of {name}: do not edit.
 namespace signature {{
 
 inline constexpr const char *model = {name};
-inline constexpr double tolerance = {tolerance};  // largest error, relative to the largest expected magnitude
+inline constexpr const char *dtype = {dtype};  // of the build
 inline constexpr double flops = {flops};          // of the matrix products, per call
 inline constexpr std::size_t parameter_bytes = {bytes};
 inline const std::vector<TensorType> inputs = {{{inputs}}};
@@ -31,7 +31,7 @@ inline void call(void **d) {{ _mlir_ciface_forward({actuals}); }}
 """
 
 
-def header(graph: Graph, model: str, tolerance: float, flops: int) -> str:
+def header(graph: Graph, model: str, dtype: str, flops: int) -> str:
     """`graph` is the main graph: its C interface takes the parameters' bytes, the inputs, then the outputs.
 
     What it writes in place is an input and no output.
@@ -41,7 +41,7 @@ def header(graph: Graph, model: str, tolerance: float, flops: int) -> str:
     count = 1 + len(inputs) + len(outputs)
     return _HEADER.format(
         name=json.dumps(model),
-        tolerance=tolerance,
+        dtype=json.dumps(dtype),
         flops=float(flops),
         bytes=parameters.offsets(p.type for p in graph.parameters)[1],
         inputs=_types(inputs),

@@ -49,8 +49,9 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        mean_square = x.pow(2).mean(-1, keepdim=True)
-        return self.weight * (x * torch.rsqrt(mean_square + self.eps))
+        wide = x.float()
+        mean_square = wide.pow(2).mean(-1, keepdim=True)
+        return self.weight * (wide * torch.rsqrt(mean_square + self.eps)).to(x.dtype)
 
 
 def rotary_tables(config: Architecture, positions: int) -> tuple[Tensor, Tensor]:
@@ -97,7 +98,7 @@ class Attention(Projections):
         key, value = (t.repeat_interleave(group, dim=1) for t in (key, value))
         scores = query @ key.transpose(2, 3) * self.head_dim**-0.5
         scores = scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
-        attended = torch.softmax(scores, dim=-1) @ value
+        attended = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype) @ value
         return self.o_proj(attended.transpose(1, 2).reshape(batch, seq_len, -1))
 
 

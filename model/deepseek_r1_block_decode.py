@@ -39,7 +39,7 @@ class CachedAttention(Projections):
         query = query.view(x.shape[0], self.kv_heads, -1, self.head_dim)
         scores = query @ key_cache.transpose(2, 3) * self.head_dim**-0.5
         scores = scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
-        attended = torch.softmax(scores, dim=-1) @ value_cache
+        attended = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value_cache.dtype) @ value_cache
         return self.o_proj(attended.view(*x.shape[:2], -1))
 
 

@@ -16,6 +16,16 @@
   std::exit(2);
 }
 
+/// The number that is a text file's only content.
+inline double number_in(const std::string &path) {
+  std::FILE *file = std::fopen(path.c_str(), "r");
+  if (!file) refuse(path + ": " + std::strerror(errno) + "; `doit frontend` writes it");
+  double value;
+  if (std::fscanf(file, "%lf", &value) != 1) refuse(path + ": holds no number: `doit frontend` writes it anew");
+  std::fclose(file);
+  return value;
+}
+
 /// A file's bytes in memory of this process, writable, in pages of 2 MiB where the system has them.
 class Loaded {
  public:

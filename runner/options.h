@@ -24,7 +24,7 @@ inline const char *usage =
     "  --iterations N  timed calls (30)\n"
     "  --threads N     OpenMP threads (one for each processor)\n"
     "  --seed N        time on random floating-point inputs from this seed instead of the recorded ones\n"
-    "  --data DIR      where arg0.data, inputs.data and expected.data are (where this program is)\n"
+    "  --data DIR      where arg0.data, inputs.data, expected.data and tolerance.txt are (where this program is)\n"
     "  --json FILE     write the figures as JSON\n"
     "  --output FILE   write the bytes of the outputs, and of the inputs that the model writes in place\n"
     "\n"

@@ -42,6 +42,14 @@ std::vector<TensorType> everything_made() {
 }
 const std::vector<TensorType> made = everything_made();
 
+/// The same, as it lies in the files to compare with.
+std::vector<TensorType> everything_expected() {
+  std::vector<TensorType> types;
+  for (auto &type : made) types.push_back(as_expected(type));
+  return types;
+}
+const std::vector<TensorType> wanted = everything_expected();
+
 /// The descriptors of a call, and the memory of its results.
 class Call {
  public:
@@ -75,9 +83,12 @@ class Call {
   /// Let an element that nobody writes be found: NaN, and for integers every bit other than it should be.
   void spoil(const char *expected) {
     char *output = results_.get();
-    for (auto &type : signature::outputs)
-      for (std::size_t i = 0; i < padded(type.bytes()); ++i, ++expected)
-        *output++ = is_integer(type.dtype) ? static_cast<char>(~*expected) : '\xff';
+    std::memset(output, 0xff, total(made));
+    for (auto &type : signature::outputs) {
+      for (std::size_t i = 0; is_integer(type.dtype) && i < type.bytes(); ++i) output[i] = static_cast<char>(~expected[i]);
+      output += padded(type.bytes());
+      expected += padded(as_expected(type).bytes());
+    }
   }
   char *add(const std::vector<TensorType> &types, char *data) {
     for (auto &type : types) {
@@ -93,14 +104,14 @@ class Call {
 };
 
 void verify(const char *actual, const char *expected, Errors &errors) {
-  std::size_t offset = 0;
   for (auto &type : made) {
-    compare(type, actual + offset, expected + offset, errors);
-    offset += padded(type.bytes());
+    compare(type, actual, expected, errors);
+    actual += padded(type.bytes());
+    expected += padded(as_expected(type).bytes());
   }
 }
 
-/// Standard normal values in every f32 and f64 input; the others keep what was recorded.
+/// Standard normal values in every f64, f32 and bf16 input; the others keep what was recorded.
 void randomize(char *inputs, long seed) {
   std::mt19937_64 generator(static_cast<std::uint64_t>(seed));
   std::normal_distribution<double> normal;
@@ -108,6 +119,10 @@ void randomize(char *inputs, long seed) {
     for (std::size_t i = 0; i < type.count(); ++i) {
       if (type.dtype == DType::f32) reinterpret_cast<float *>(inputs)[i] = static_cast<float>(normal(generator));
       if (type.dtype == DType::f64) reinterpret_cast<double *>(inputs)[i] = normal(generator);
+      if (type.dtype == DType::bf16) {
+        auto value = static_cast<float>(normal(generator));
+        std::memcpy(inputs + 2 * i, reinterpret_cast<char *>(&value) + 2, 2);  // the upper half, rounded towards zero
+      }
     }
     inputs += padded(type.bytes());
   }
@@ -134,15 +149,21 @@ double quantile(const std::vector<double> &sorted, double q) {
 }
 
 struct Figures {
-  double median, p10, p90, gflops, peak;
+  double median, p10, p90, gflops, peak, tolerance;
   Errors errors;
+  Errors against_f32;  // of a model in another dtype
 };
 
+const bool converted = std::strcmp(signature::dtype, "f32") != 0;
+
 void print(const Figures &f, const Options &options) {
-  std::printf("%s, %d thread%s, %d calls\n", signature::model, options.threads, options.threads == 1 ? "" : "s", options.iterations);
+  std::printf("%s%s%s, %d thread%s, %d calls\n", signature::model, converted ? " in " : "", converted ? signature::dtype : "",
+              options.threads, options.threads == 1 ? "" : "s", options.iterations);
   std::printf("  %-10s %12.3f ms   p10 %.3f   p90 %.3f\n", "median", f.median, f.p10, f.p90);
   std::printf("  %-10s %12.1f GFLOP/s, %.1f %% of the FMA peak of %.1f\n", "speed", f.gflops, 100 * f.gflops / f.peak, f.peak);
-  std::printf("  %-10s %12.2e absolute, %.2e relative, %.0e allowed\n", "error", f.errors.absolute, f.errors.relative, signature::tolerance);
+  std::printf("  %-10s %12.2e absolute, %.2e relative, %.1e allowed\n", "error", f.errors.absolute, f.errors.relative, f.tolerance);
+  if (converted)
+    std::printf("  %-10s %12.2e absolute, %.2e relative\n", "from f32", f.against_f32.absolute, f.against_f32.relative);
 }
 
 /// A file appears whole under its name, or not at all; a pipe or a device is written to.
@@ -162,11 +183,15 @@ void write(const std::string &path, const char *data, std::size_t bytes) {
 std::string json(const Figures &f, const Options &options) {
   char text[1024];
   auto finite = [](double value) { return std::isfinite(value) ? value : 1e308; };
+  char off[128] = "";
+  if (converted)
+    std::snprintf(off, sizeof off, ", \"f32_max_abs_err\": %.6g, \"f32_max_rel_err\": %.6g", finite(f.against_f32.absolute),
+                  finite(f.against_f32.relative));
   std::snprintf(text, sizeof text,
-                "{\"model\": \"%s\", \"threads\": %d, \"iterations\": %d, \"median_ms\": %.6g, \"p10_ms\": %.6g, \"p90_ms\": %.6g, "
-                "\"gflops\": %.6g, \"peak_gflops\": %.6g, \"max_abs_err\": %.6g, \"max_rel_err\": %.6g, \"tolerance\": %.6g}\n",
-                signature::model, options.threads, options.iterations, f.median, f.p10, f.p90, f.gflops, f.peak,
-                finite(f.errors.absolute), finite(f.errors.relative), signature::tolerance);
+                "{\"model\": \"%s\", \"dtype\": \"%s\", \"threads\": %d, \"iterations\": %d, \"median_ms\": %.6g, \"p10_ms\": %.6g, \"p90_ms\": %.6g, "
+                "\"gflops\": %.6g, \"peak_gflops\": %.6g, \"max_abs_err\": %.6g, \"max_rel_err\": %.6g, \"tolerance\": %.6g%s}\n",
+                signature::model, signature::dtype, options.threads, options.iterations, f.median, f.p10, f.p90, f.gflops, f.peak,
+                finite(f.errors.absolute), finite(f.errors.relative), f.tolerance, off);
   return text;
 }
 
@@ -181,12 +206,14 @@ int main(int count, char **arguments) {
 
   Loaded parameters(options.data + "/arg0.data", signature::parameter_bytes);
   Loaded inputs(options.data + "/inputs.data", total(signature::inputs));
-  Loaded expected(options.data + "/expected.data", total(made));
+  Loaded expected(options.data + "/expected.data", total(wanted));
   Call call(parameters.data(), inputs.data(), expected.data());
   call.restore();
   call();
   Figures figures{};
+  figures.tolerance = number_in(options.data + "/tolerance.txt");
   verify(call.results(), expected.data(), figures.errors);
+  if (converted) verify(call.results(), Loaded(options.data + "/as_written.data", total(wanted)).data(), figures.against_f32);
   if (!options.output.empty()) write(options.output, call.results(), total(made));
 
   if (options.seed >= 0) randomize(inputs.data(), options.seed);
@@ -206,8 +233,8 @@ int main(int count, char **arguments) {
     std::fprintf(stderr, "Wrong answer: %s.\n", figures.errors.unacceptable.c_str());
     return 1;
   }
-  if (!(figures.errors.relative <= signature::tolerance)) {
-    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.0e.\n", figures.errors.relative, signature::tolerance);
+  if (!(figures.errors.relative <= figures.tolerance)) {
+    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.1e.\n", figures.errors.relative, figures.tolerance);
     return 1;
   }
   return 0;

@@ -51,16 +51,23 @@ inline bool is_integer(DType dtype) {
   return dtype != DType::f64 && dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16;
 }
 
-/// Compare one output; integers and booleans must be equal.
+/// What a result is compared with: floats of 16 bits are expected as f32.
+inline TensorType as_expected(TensorType type) {
+  if (type.dtype == DType::bf16 || type.dtype == DType::f16) type.dtype = DType::f32;
+  return type;
+}
+
+/// Compare one output with what is expected; integers and booleans must be equal.
 inline void compare(const TensorType &type, const char *actual, const char *expected, Errors &errors) {
+  TensorType wanted = as_expected(type);
   double largest = 0, worst = 0;
   auto reject = [&](std::size_t i, const char *what) {
     if (errors.unacceptable.empty())
       errors.unacceptable = type.name + "[" + std::to_string(i) + "] is " + what + ": " +
-                            std::to_string(real(type, actual, i)) + ", expected " + std::to_string(real(type, expected, i));
+                            std::to_string(real(type, actual, i)) + ", expected " + std::to_string(real(wanted, expected, i));
   };
   for (std::size_t i = 0; i < type.count(); ++i) {
-    double a = real(type, actual, i), e = real(type, expected, i);
+    double a = real(type, actual, i), e = real(wanted, expected, i);
     if (is_integer(type.dtype)) {
       if (std::memcmp(actual + i * type.width(), expected + i * type.width(), type.width()) != 0) reject(i, "another number");
     } else if (std::isnan(a) || std::isnan(e)) {

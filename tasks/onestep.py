@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def onestep(
-    inputs: list[Path], outputs: list[Path], model: str, tolerance: str, target: str, openmp: str, **settings: str
+    inputs: list[Path], outputs: list[Path], model: str, dtype: str, target: str, openmp: str, **settings: str
 ) -> list[Path]:
     """A model file to the object files of its two modules and the executable. Returns what C++ code read."""
     from frontend.capture.model import configure, files_of, graph_of
@@ -18,7 +18,7 @@ def onestep(
 
     forward_o, subgraph_o, executable = outputs
     module = importlib.import_module(f"model.{model}")
-    emitted = emit_graph(graph_of(module, configure(module, settings)), model, float(tolerance))
+    emitted = emit_graph(graph_of(module, configure(module, settings), dtype), model, dtype)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
         header, runner_o = Path(folder, "signature.h"), Path(folder, "runner.o")
         header.write_text(emitted.header)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from tasks.build import Measure, Task, step_task
 from tasks.builder import Builder
 from tasks.settings import Settings
-from tasks.stages import DATA, PARTS, openmp_option
+from tasks.stages import PARTS, openmp_option
+from tasks.stages import data as data_of
 from tasks.steps import Step
 
 SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"}
@@ -17,7 +18,7 @@ SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fn
 def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     folder, model = settings.folder, settings.model
     staged, onestep = str(folder / f"{model.runner}-staged"), str(folder / model.runner)
-    data = [str(folder / name) for name in DATA]
+    data = [str(folder / name) for name in data_of(settings)]
     counts = [word for name, value in settings.run.items() for word in (f"--{name}", str(value))]
     overrides = [f"{name}={value}" for name, value in settings.overrides.items()]
     run_json, verify_json, bench_json = (str(folder / f"{name}.json") for name in ("run", "verify", "bench"))

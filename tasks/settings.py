@@ -15,6 +15,7 @@ from passes import targets
 from tasks import models
 
 DEFAULT_MODEL = "deepseek_r1_block"
+DTYPES = ("f32", "bf16", "w8")  # as the model is written; all in bf16; linears with 8-bit weights
 COUNTS = {"threads": 1, "iterations": 1, "warmup": 0}  # of a run, not of a build, each with its least
 
 
@@ -29,10 +30,13 @@ class Settings:
     root: Path = Path("build")
     cache: bool = True
     words: tuple[str, ...] = ()  # as given
+    dtype: str = DTYPES[0]
 
     @property
     def folder(self) -> Path:
         variant = [f"{name}={value}" for name, value in sorted(self.overrides.items())]
+        if self.dtype != DTYPES[0]:
+            variant.append(f"dtype={self.dtype}")
         if self.target != "native":
             variant.append(f"target={self.target}")
         return self.root / "-".join([self.model.name, *variant])
@@ -56,13 +60,15 @@ def parse(words: dict[str, str]) -> Settings:
         model = models.find(words.pop("model", DEFAULT_MODEL))
     except models.UnknownModel as error:
         raise InvalidCommand(str(error)) from error
-    root, target = words.pop("build", "build"), words.pop("target", "native")
+    root, target, dtype = words.pop("build", "build"), words.pop("target", "native"), words.pop("dtype", DTYPES[0])
     if not root:
         raise InvalidCommand("build=: expected a folder")
     try:
         targets.find(target)
     except targets.UnknownTarget as error:
         raise InvalidCommand(str(error)) from error
+    if dtype not in DTYPES:
+        raise InvalidCommand(f"dtype={dtype}: expected {', '.join(DTYPES)}")
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
     overrides = {}
@@ -72,7 +78,7 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, _folder(root), cache, given)
+    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype)
 
 
 def _folder(text: str) -> Path:
@@ -101,7 +107,7 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 
 def _unknown(name: str, model: models.Model) -> str:
-    known = ["model", "build", "target", "cache", *COUNTS, *model.settings]
+    known = ["model", "build", "dtype", "target", "cache", *COUNTS, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"

@@ -8,7 +8,8 @@ from runner.link import openmp_library
 from tasks.settings import Settings
 
 PARTS = ("forward", "subgraph0")
-DATA = ("arg0.data", "inputs.data", "expected.data")
+DATA = ("arg0.data", "inputs.data", "expected.data", "tolerance.txt")
+AS_WRITTEN = "as_written.data"
 COMPILER = ("CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX")  # that g++ reads
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY")  # change the last bits of PyTorch's answers
 
@@ -41,6 +42,11 @@ GROUPS = {
 }
 
 
+def data(settings: Settings) -> tuple[str, ...]:
+    """The files that an executable reads; unless it computes in f32 it also tells how far it is from the model as written."""
+    return DATA if settings.dtype == "f32" else (*DATA, AS_WRITTEN)
+
+
 def openmp_option() -> dict[str, str]:
     """Which OpenMP runtime to link: another one, newly installed, makes another executable."""
     return {"openmp": str(openmp_library() or "")}
@@ -63,8 +69,8 @@ def _frontend(settings: Settings) -> list[Stage]:
             "the model's graph, weights, sample inputs, and PyTorch's answers to them",
             "frontend.capture.model:capture",
             (path,),
-            ("graph.json", "weights.data", "inputs.data", "expected.data"),
-            {"model": model.name, **settings.overrides},
+            ("graph.json", "weights.data", *data(settings)[1:]),
+            {"model": model.name, "dtype": settings.dtype, **settings.overrides},
             THREADS,
         ),
         Stage(
@@ -74,7 +80,7 @@ def _frontend(settings: Settings) -> list[Stage]:
             "frontend.emit:emit",
             ("graph.json",),
             ("forward.mlir", "subgraph0.mlir", "graph.log", "graph_fused.log", "signature.h"),
-            {"model": model.name, "tolerance": str(model.tolerance)},
+            {"model": model.name, "dtype": settings.dtype},
         ),
         Stage(
             "frontend",
@@ -83,6 +89,7 @@ def _frontend(settings: Settings) -> list[Stage]:
             "frontend.pack:pack",
             ("graph.json", "weights.data"),
             ("arg0.data",),
+            {"dtype": settings.dtype},
         ),
     ]
 
@@ -136,7 +143,7 @@ def _executables(settings: Settings) -> list[Stage]:
             "tasks.onestep:onestep",
             (path,),
             (*(f"{part}-onestep.o" for part in PARTS), model.runner),
-            {"model": model.name, "tolerance": str(model.tolerance), "target": settings.target, **openmp, **settings.overrides},
+            {"model": model.name, "dtype": settings.dtype, "target": settings.target, **openmp, **settings.overrides},
             (*THREADS, *COMPILER),
         ),
     ]

@@ -167,7 +167,10 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 
 def _packed(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
     plain = _plain(tensor)
-    return torch.from_numpy(parameters.pack(plain.numpy(), parameter)) if parameter.panels else plain
+    if not parameter.panels:
+        return plain
+    bits = plain.view(torch.int16).numpy() if plain.dtype is torch.bfloat16 else plain.numpy()  # numpy knows no bfloat16
+    return torch.from_numpy(parameters.pack(bits, parameter)).view(plain.dtype)
 
 
 def known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 from frontend import parameters, serialize
 from frontend.capture import Captured, as_forward_takes, by_export
 from frontend.capture.fx_graph import CaptureError
+from frontend.capture.precision import answers, converted, expectation
 from frontend.graph import Graph
 
 
@@ -24,13 +25,16 @@ from frontend.graph import Graph
 class Sampled:
     """Arrays are the tensors' bytes, in the order of the graph's parameters, inputs and outputs.
 
-    What the model writes in place is among the inputs as it was before, among the expected as it is afterwards.
+    What the model writes in place is among the inputs as it was before, among the expected as it is afterwards. Expected
+    floats of 16 bits are f32. `as_written` is what the model would answer in f32, empty if it is in f32.
     """
 
     graph: Graph
     weights: list[np.ndarray]
     inputs: list[np.ndarray]
     expected: list[np.ndarray]
+    tolerance: float
+    as_written: list[np.ndarray]
 
 
 def configure(model: ModuleType, settings: Mapping[str, str]) -> Any:
@@ -46,21 +50,25 @@ def _value(default: Any, text: str) -> Any:
     return text == "True" if isinstance(default, bool) else type(default)(text)
 
 
-def graph_of(model: ModuleType, config: Any) -> Graph:
+def graph_of(model: ModuleType, config: Any, dtype: str) -> Graph:
     """The model's graph alone: no inputs are kept and eager PyTorch does not run."""
-    return _captured(model.build(config), model.inputs(config)).graph
+    return _captured(converted(model.build(config), dtype), converted(model.inputs(config), dtype)).graph
 
 
-def sample(model: ModuleType, config: Any) -> Sampled:
-    module, inputs = model.build(config), model.inputs(config)
+def sample(model: ModuleType, config: Any, dtype: str = "f32") -> Sampled:
+    module, inputs = converted(model.build(config), dtype), converted(model.inputs(config), dtype)
     captured = _captured(module, inputs)
-    args, kwargs = as_forward_takes(module, (), inputs)
-    before = [_bytes(t).copy() for t in pytree.tree_leaves((args, kwargs))]
-    with torch.no_grad():
-        answers = pytree.tree_leaves(module(*args, **kwargs))
-    after = dict(zip((i.name for i in captured.graph.inputs), pytree.tree_leaves((args, kwargs)), strict=True))
-    answers += [after[name] for name in captured.graph.writes]
-    return Sampled(captured.graph, [_bytes(t) for t in captured.tensors], before, [_bytes(t) for t in answers])
+    weights = [_bytes(t).copy() for t in captured.tensors]
+    expected = expectation(captured, module, inputs, dtype, model.TOLERANCE)
+    as_written = [] if dtype == "f32" else answers(captured.graph, model.build(config), model.inputs(config))
+    return Sampled(
+        captured.graph,
+        weights,
+        [_bytes(t) for t in pytree.tree_leaves(as_forward_takes(module, (), inputs))],
+        [_bytes(t) for t in expected.values],
+        expected.tolerance,
+        [_bytes(t) for t in as_written],
+    )
 
 
 def _captured(module: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> Captured:
@@ -84,16 +92,20 @@ def files_of(model: ModuleType) -> list[Path]:
     return [Path(name) for name in getattr(model, "FILES", ())]
 
 
-def capture(inputs: list[Path], outputs: list[Path], model: str, **settings: str) -> list[Path]:
-    """The build stage: a model file to its graph, its weights, its sample inputs and what eager PyTorch answers to them.
+def capture(inputs: list[Path], outputs: list[Path], model: str, dtype: str, **settings: str) -> list[Path]:
+    """The build stage: a model file to its graph, its weights, its sample inputs, what eager PyTorch answers to them, and the
+    error that is allowed; unless dtype is f32, also what it answers as the model is written.
 
     Returns the model's FILES.
     """
-    graph_json, weights, sample_inputs, expected = outputs
+    graph_json, weights, sample_inputs, expected, tolerance, *as_written = outputs
     module = importlib.import_module(f"model.{model}")
-    sampled = sample(module, configure(module, settings))
+    sampled = sample(module, configure(module, settings), dtype)
     serialize.save(sampled.graph, graph_json)
     parameters.write(weights, sampled.weights)
     parameters.write(sample_inputs, sampled.inputs)
     parameters.write(expected, sampled.expected)
+    tolerance.write_text(f"{sampled.tolerance!r}\n")
+    for path in as_written:
+        parameters.write(path, sampled.as_written)
     return files_of(module)

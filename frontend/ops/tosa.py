@@ -159,13 +159,13 @@ def split_with_sizes(out: Any, self: ir.Value, split_sizes: Sequence[int], dim: 
 @ops_registry.lowers("aten.bmm.default")
 def bmm(out: ir.Type, self: ir.Value, mat2: ir.Value) -> Any:
     type_ = ranked(out)
-    if not is_float(type_.element_type):
+    element = type_.element_type
+    if not is_float(element) or wide(element) != element:
         return DECLINED
     if 0 in ranked(self).shape:
         return splat(type_, 0)
-    element = wide(type_.element_type)
-    zero, product = _zero(element), with_element(type_, element)
-    return cast(tosa.MatMulOp(product, cast(self, element), cast(mat2, element), zero, zero).result, type_.element_type)
+    zero = _zero(element)
+    return tosa.MatMulOp(type_, self, mat2, zero, zero).result
 
 
 @ops_registry.lowers("aten.mm.default")

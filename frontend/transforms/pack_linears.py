@@ -1,14 +1,15 @@
 """Store every matrix that is only ever multiplied from the right in panels, so that no run transposes or packs a weight.
 
-mm(x, permute(weight, [1, 0]))           ->  sluice.linear(x, packed weight, None)
-addmm(bias, x, permute(weight, [1, 0]))  ->  sluice.linear(x, packed weight, bias)
+mm(x, permute(weight, [1, 0]))           ->  sluice.linear(x, packed weight, None, None)
+addmm(bias, x, permute(weight, [1, 0]))  ->  sluice.linear(x, packed weight, bias, None)
 """
 
 from dataclasses import replace
 
-from frontend.graph import Graph, Node, Parameter, Ref, TensorType
+from frontend.graph import Graph, Node, Panels, Parameter, Ref, TensorType
 
-PANEL = 32  # columns of a panel: two 512-bit or four 256-bit vectors of f32
+WIDTH = 32  # columns of a panel: two 512-bit or four 256-bit vectors of f32
+FORMATS = {"f32": Panels(WIDTH), "bf16": Panels(WIDTH, steps=2)}  # processors multiply and add pairs of bf16
 LEFT = {"aten.mm.default": "self", "aten.addmm.default": "mat1"}  # products, with the name of their left operand
 
 
@@ -25,7 +26,7 @@ def pack_linears(graph: Graph) -> None:
             continue
         packed[weight.name] = weight
         bias = node.args["self"] if node.op == "aten.addmm.default" else None
-        args = {"input": node.args[LEFT[node.op]], "weight": Ref(weight.name), "bias": bias}
+        args = {"input": node.args[LEFT[node.op]], "weight": Ref(weight.name), "bias": bias, "scale": None}
         linears[node.name] = replace(node, op="sluice.linear", args=args)
     graph.parameters = [packed.get(p.name, p) for p in graph.parameters]
     graph.nodes = [linears.get(node.name, node) for node in graph.nodes]
@@ -40,11 +41,11 @@ def _weight(node: Node, nodes: dict[str, Node], parameters: dict[str, Parameter]
     if source.name in nodes and nodes[source.name].op == "aten.permute.default":
         source, transposed = nodes[source.name].args["self"], False
     parameter = parameters.get(source.name)
-    if parameter is None or parameter.type.dtype != "f32" or 0 in parameter.type.shape:
+    if parameter is None or parameter.type.dtype not in FORMATS or 0 in parameter.type.shape:
         return None
     n, k = parameter.type.sizes[::-1] if transposed else parameter.type.sizes
-    stored = TensorType((-(-n // PANEL), k, PANEL), parameter.type.dtype)
-    return replace(parameter, type=stored, panels=PANEL, transposed=transposed)
+    panels = replace(FORMATS[parameter.type.dtype], transposed=transposed)
+    return replace(parameter, type=TensorType(panels.shape(n, k), parameter.type.dtype), panels=panels)
 
 
 def _has_vector_bias(node: Node, types: dict[str, tuple[TensorType, ...]]) -> bool:

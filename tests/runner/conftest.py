@@ -28,6 +28,6 @@ def folder(build: Path, tmp_path: Path) -> Path:
     """The executable and its data in a folder of their own, for a test to damage."""
     place = tmp_path / "copy"
     place.mkdir()
-    for name in (EXECUTABLE, "arg0.data", "inputs.data", "expected.data"):
+    for name in (EXECUTABLE, "arg0.data", "inputs.data", "expected.data", "tolerance.txt"):
         shutil.copy2(build / name, place / name)
     return place

@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from frontend.capture.fx_graph import CaptureError
-from frontend.capture.model import capture, graph_of
-from frontend.pack import pack
-from runner.link import openmp_library
-from tasks.onestep import onestep
+from frontend.capture.model import graph_of
+from tests.executables import build, run
 
 ROOT = Path(__file__).parents[2]
 SMALL = "hidden_size=32 intermediate_size=48 num_heads=6 num_kv_heads=2 head_dim=8 batch=2 cache_len=7".split()  # noqa: SIM905
@@ -32,11 +30,6 @@ def decode(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0 and "the same bits from all" in done.stdout, done.stdout + done.stderr
     (folder,) = root.iterdir()
     return folder
-
-
-def run(executable: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [str(executable), "--iterations", "3", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_cache_is_an_answer_too(decode: Path, tmp_path: Path) -> None:
@@ -54,7 +47,7 @@ def test_the_cache_is_an_answer_too(decode: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("element", [64, 64 + 7 * 8, -1], ids=["an old key", "the new key", "the new value"])
 def test_another_cache_is_a_wrong_answer(decode: Path, tmp_path: Path, element: int) -> None:
-    for name in ("arg0.data", "inputs.data", "expected.data"):
+    for name in ("arg0.data", "inputs.data", "expected.data", "tolerance.txt"):
         (tmp_path / name).write_bytes((decode / name).read_bytes())
     values = np.fromfile(tmp_path / "expected.data", np.float32)
     values[element] += 1
@@ -84,7 +77,8 @@ class Counting(nn.Module):
 
 def model_file(module: nn.Module, **inputs: Tensor) -> Any:
     file = ModuleType("model.written_by_a_test")
-    file.build, file.inputs, file.Config = lambda _: module, lambda _: inputs, None  # type: ignore[attr-defined]
+    members: Any = file
+    members.build, members.inputs, members.TOLERANCE = lambda _: module, lambda _: inputs, 1e-6
     return file
 
 
@@ -92,16 +86,10 @@ def test_every_call_starts_from_the_recorded_state(tmp_path: Path, monkeypatch: 
     file = model_file(Doubling(), x=torch.randn(3, 5), state=torch.randn(3, 5))
     monkeypatch.setitem(sys.modules, file.__name__, file)
     monkeypatch.setattr("frontend.capture.model.configure", lambda *_: None)
-    data = [tmp_path / name for name in ("graph.json", "weights.data", "inputs.data", "expected.data", "arg0.data")]
-    name = file.__name__.removeprefix("model.")
-    capture([], data[:4], name)
-    pack(data[:2], data[4:])
-    made = [tmp_path / name for name in ("forward.o", "subgraph0.o", "runner")]
-    onestep([], made, name, "1e-6", "native", str(openmp_library()))
-    done = run(made[-1], "--warmup", "2")
+    done = run(build(file.__name__.removeprefix("model."), tmp_path), "--warmup", "2")
     assert done.returncode == 0, done.stderr
 
 
 def test_weights_that_change_are_refused() -> None:
     with pytest.raises(CaptureError, match=r"the model writes its own count in place.*: take it as an input"):
-        graph_of(model_file(Counting(), x=torch.randn(3)), None)
+        graph_of(model_file(Counting(), x=torch.randn(3)), None, "f32")

@@ -49,7 +49,7 @@ def test_the_right_answer(folder: Path) -> None:
     assert [row.split()[0] for row in rows] == ["median", "speed", "error"]
     assert re.search(r"median +[\d.]+ ms +p10 [\d.]+ +p90 [\d.]+", rows[0])
     assert re.search(r"speed +[\d.]+ GFLOP/s, [\d.]+ % of the FMA peak of [\d.]+", rows[1])
-    assert re.search(r"error +\S+ absolute, \S+ relative, 1e-05 allowed", rows[2])
+    assert re.search(r"error +\S+ absolute, \S+ relative, 1.0e-05 allowed", rows[2])
 
 
 def test_json(folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_one_wrong_element_is_found(folder: Path, element: int) -> None:
     change(folder / "expected.data", element, expected[element] + 1e-3 * np.abs(expected).max())
     done = run(folder, "--json", folder / "run.json")
     assert done.returncode == 1
-    assert re.fullmatch(r"Wrong answer: the relative error \S+ is over the tolerance 1e-05\.\n", done.stderr)
+    assert re.fullmatch(r"Wrong answer: the relative error \S+ is over the tolerance 1.0e-05\.\n", done.stderr)
     assert figures(folder / "run.json")["max_rel_err"] == pytest.approx(1e-3, rel=0.02)
 
 
@@ -125,6 +125,17 @@ def test_a_data_file_of_another_size(folder: Path, name: str, change_by: int) ->
     done = run(folder)
     assert done.returncode == 2
     assert f"{path}: {size + change_by} bytes, expected {size}" in done.stderr and SENTENCE.fullmatch(done.stderr)
+
+
+@pytest.mark.parametrize("text", ["", "much"])
+def test_a_tolerance_that_is_no_number(folder: Path, text: str) -> None:
+    path = folder / "tolerance.txt"
+    path.write_text(text)
+    done = run(folder)
+    assert done.returncode == 2 and done.stderr == f"{path}: holds no number: `doit frontend` writes it anew\n"
+    path.unlink()
+    done = run(folder)
+    assert done.returncode == 2 and done.stderr == f"{path}: No such file or directory; `doit frontend` writes it\n"
 
 
 def test_a_directory_in_the_place_of_a_data_file(folder: Path) -> None:

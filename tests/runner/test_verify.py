@@ -46,6 +46,11 @@ int main() {
   one<float>(DType::f32, {1, NAN}, {1, NAN});
   one<float>(DType::f32, {}, {});
   one<double>(DType::f64, {1e300, -1}, {1e300, 1});
+  std::vector<std::uint16_t> halves{0x3f80, 0xc000};  // 1 and -2 in bf16
+  std::vector<float> wanted{1, -4};
+  Errors errors;
+  compare({"x", DType::bf16, {2}}, reinterpret_cast<char *>(halves.data()), reinterpret_cast<char *>(wanted.data()), errors);
+  std::printf("%g\\n", errors.relative);
   one<std::int64_t>(DType::i64, {1L << 60, (1L << 60) + 1}, {1L << 60, 1L << 60});
   one<std::int64_t>(DType::i64, {-5, 1L << 60}, {-5, 1L << 60});
   one<std::int8_t>(DType::i8, {-1, 2}, {-1, 3});
@@ -82,6 +87,7 @@ def test_compare(tmp_path: Path) -> None:
         "x[1] is not a number: nan, expected nan",
         "0",
         "2e-300",
+        "0.5",
         f"x[1] is another number: {float(2**60):f}, expected {float(2**60):f}",
         "0",
         "x[1] is another number: 2.000000, expected 3.000000",

@@ -131,6 +131,17 @@ def test_a_run_without_warmup() -> None:
     assert settings.parse({"warmup": "0"}).run == {"warmup": 0}
 
 
+@pytest.mark.parametrize("dtype", ["bf16", "w8"])
+def test_a_dtype(dtype: str) -> None:
+    parsed = settings.parse({"model": "mlp", "dtype": dtype, "batch": "5", "target": "baseline"})
+    assert parsed.dtype == dtype and parsed.folder == Path(f"build/mlp-batch=5-dtype={dtype}-target=baseline")
+    assert settings.parse({"dtype": "f32"}).folder == settings.parse({}).folder
+
+
+def test_an_unknown_dtype() -> None:
+    assert refusal(dtype="fp8") == "dtype=fp8: expected f32, bf16, w8"
+
+
 def test_an_unknown_target() -> None:
     assert "no target 'nativ'" in refusal(target="nativ")
 

@@ -13,7 +13,7 @@ from passes.mlir import ir, linalg
 
 
 def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -> ir.Value:
-    """A product as einsum writes it, summed in `out`'s type: `mk,kn->mn`."""
+    """A product as einsum writes it, computed and summed in `out`'s type: `mk,kn->mn`."""
     operands, result = spec.split("->")
     terms = operands.split(",")
     letters = sorted({*"".join(terms)}, key=lambda letter: (letter not in result, letter))
@@ -27,9 +27,9 @@ def contraction(out: ir.RankedTensorType, spec: str, x: ir.Value, y: ir.Value) -
     start = linalg.fill(constant(out.element_type, 0), outs=[empty(out, known)])
 
     def body(x: ir.Value, y: ir.Value, sum_: ir.Value) -> ir.Value:
-        return (Scalar(sum_) + Scalar(x) * Scalar(y)).value
+        return (Scalar(sum_) + Scalar(x).to(out.element_type) * Scalar(y).to(out.element_type)).value
 
-    return generic(out, [cast(v, out.element_type) for v in (x, y)], start, maps, kinds, body)
+    return generic(out, [x, y], start, maps, kinds, body)
 
 
 for _name, _spec in {"mm": "mk,kn->mn", "bmm": "bmk,bkn->bmn"}.items():
