@@ -52,6 +52,8 @@ MIDEND: Pipeline = (
     restore_products,
     # parallel loops
     schedule_products,
+    "canonicalize",
+    "cse",
     "func.func(linalg-generalize-named-ops)",
     drop_unused_calls,
     reassociate_sums,
