@@ -104,7 +104,7 @@ class FolderStore:
     def blob(self, digest: str, to: Path) -> bool:
         path = self._path("cas", digest)
         try:
-            shutil.copyfile(path, to)
+            shutil.copy(path, to)  # with its mode: an executable stays one
             if of_bytes(str(to)) == digest:
                 self._used(path)
                 return True
@@ -117,11 +117,12 @@ class FolderStore:
     def put_blob(self, digest: str, source: Path) -> None:
         path = self._path("cas", digest)
         if path.exists():
+            shutil.copymode(source, path)
             self._used(path)
             return
 
         def copy(part: Path) -> None:
-            shutil.copyfile(source, part)
+            shutil.copy(source, part)
             if of_bytes(str(part)) != digest:
                 raise OSError(f"{source} changed while it was copied")
 

@@ -72,6 +72,19 @@ def test_damaged_entries_are_misses(cached_project: Project) -> None:
     assert project.doit() == {"s0"}
 
 
+def test_an_executable_stays_executable(cached_project: Project) -> None:
+    project = cached_project
+    project.write(
+        "stages.py",
+        project.read("stages.py") + "\ndef tool(inputs, outputs):\n    join(inputs, outputs)\n    outputs[0].chmod(0o755)\n",
+    )
+    project.steps({"name": "s0", "run": "stages:tool", "inputs": ["./source.txt"], "outputs": ["out/0"]})
+    project.doit()
+    shutil.rmtree(project.root / "out")
+    assert project.doit() == set() and project.cached == {"s0"}
+    assert os.access(project.root / "out/0", os.X_OK)
+
+
 def test_off(project: Project) -> None:
     project.environment["XDG_CACHE_HOME"] = str(project.root / "cache")
     project.chain(1)
