@@ -4,6 +4,16 @@ import math
 
 from frontend.graph import Graph, Node, TensorType
 
+LEFT = {  # matrix products, with the name of their left operand
+    "sluice.linear": "input",
+    "aten.mm.default": "self",
+    "aten.mv.default": "self",
+    "aten.bmm.default": "self",
+    "aten.addmm.default": "mat1",
+    "aten.addmv.default": "mat",
+    "aten.baddbmm.default": "batch1",
+}
+
 
 def flops(graph: Graph) -> int:
     """Floating-point operations of the matrix products and convolutions; an addition and a multiplication count as two."""
@@ -21,5 +31,5 @@ def _product(node: Node, types: dict[str, tuple[TensorType, ...]]) -> int:
     if node.op == "aten.convolution.default":  # every window, or what becomes one, meets a row of the weight
         windows = operand("input") if node.args["transposed"] else node.type
         return 2 * windows.count * math.prod(operand("weight").sizes[1:])
-    left = {"sluice.linear": "input", "aten.mm.default": "self", "aten.bmm.default": "self"}.get(node.op)
+    left = LEFT.get(node.op)
     return 2 * node.type.count * operand(left).sizes[-1] if left else 0

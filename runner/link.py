@@ -30,6 +30,13 @@ def compile_runner(inputs: list[Path], outputs: list[Path], flags: str = "") -> 
         return [Path(word) for word in depfile.read().replace("\\\n", " ").split()[1:]]
 
 
+def compile_limits(inputs: list[Path], outputs: list[Path]) -> list[Path]:
+    """The build stage: the program that measures the machine's limits. Returns what it was made of."""
+    source = SOURCES / "limits.cpp"
+    _call([*COMPILE, f"-I{SOURCES}", str(source), "-o", str(outputs[0]), "-pthread"])
+    return [source, *(SOURCES / name for name in ("files.h", "options.h", "peak.h"))]
+
+
 def link(inputs: list[Path], outputs: list[Path], openmp: str, flags: str = "") -> list[Path]:
     """The build stage: objects and the library `openmp` to an executable. Returns the files that the linker read."""
     if not openmp:

@@ -11,11 +11,12 @@
 struct Options {
   int warmup = 5, iterations = 30, threads = 0;
   long seed = -1;  // of random inputs for the timed runs; -1 times the recorded ones
+  bool serve = false;
   std::string json, output, data;
 };
 
 inline const char *usage =
-    "usage: %s [--warmup N] [--iterations N] [--threads N] [--seed N] [--data DIR] [--json FILE] [--output FILE]\n"
+    "usage: %s [--warmup N] [--iterations N] [--threads N] [--seed N] [--data DIR] [--json FILE] [--output FILE] [--serve]\n"
     "\n"
     "Runs the compiled model on the inputs recorded beside it, compares every element of its answer with PyTorch's, and\n"
     "times it.\n"
@@ -27,6 +28,7 @@ inline const char *usage =
     "  --data DIR      where arg0.data, inputs.data, expected.data and tolerance.txt are (where this program is)\n"
     "  --json FILE     write the figures as JSON\n"
     "  --output FILE   write the bytes of the outputs, and of the inputs that the model writes in place\n"
+    "  --serve         answer each number on standard input with the milliseconds of so many calls, and write --output anew\n"
     "\n"
     "Exits with 0 when the answer is right, 1 when it is wrong, 2 when the run cannot be made.\n";
 
@@ -50,6 +52,10 @@ inline Options parse(int count, char **arguments) {
     if (option == "--help" || option == "-h") {
       std::printf(usage, arguments[0]);
       std::exit(0);
+    }
+    if (option == "--serve") {
+      options.serve = true;
+      continue;
     }
     if (i + 1 == count) refuse(option + ": unknown, or its value is missing; see --help");
     std::string value = arguments[++i];

@@ -128,17 +128,27 @@ void randomize(char *inputs, long seed) {
   }
 }
 
-std::vector<double> time_calls(Call &call, const Options &options) {
+std::vector<double> time_calls(Call &call, int count) {
   std::vector<double> milliseconds;
-  for (int i = -options.warmup; i < options.iterations; ++i) {
+  for (int i = 0; i < count; ++i) {
     call.restore();
     auto begin = std::chrono::steady_clock::now();
     call();
     std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-    if (i >= 0) milliseconds.push_back(time.count());
+    milliseconds.push_back(time.count());
   }
-  std::sort(milliseconds.begin(), milliseconds.end());
   return milliseconds;
+}
+
+/// The exit status: 1 for a wrong answer, with a sentence on standard error.
+int verdict(const Errors &errors, double tolerance) {
+  if (!errors.unacceptable.empty())
+    std::fprintf(stderr, "Wrong answer: %s.\n", errors.unacceptable.c_str());
+  else if (!(errors.relative <= tolerance))
+    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.1e.\n", errors.relative, tolerance);
+  else
+    return 0;
+  return 1;
 }
 
 double quantile(const std::vector<double> &sorted, double q) {
@@ -180,6 +190,16 @@ void write(const std::string &path, const char *data, std::size_t bytes) {
   refuse(path + ": cannot be written: " + reason);
 }
 
+/// Answer each number on standard input with the milliseconds of so many calls, on one line; their outputs are written before.
+void serve(Call &call, const std::string &output) {
+  for (int count; std::scanf("%d", &count) == 1; std::fflush(stdout)) {
+    auto times = time_calls(call, count);
+    if (!output.empty()) write(output, call.results(), total(made));
+    for (double milliseconds : times) std::printf("%.6f ", milliseconds);
+    std::printf("\n");
+  }
+}
+
 std::string json(const Figures &f, const Options &options) {
   char text[1024];
   auto finite = [](double value) { return std::isfinite(value) ? value : 1e308; };
@@ -216,26 +236,25 @@ int main(int count, char **arguments) {
   if (converted) verify(call.results(), Loaded(options.data + "/as_written.data", total(wanted)).data(), figures.against_f32);
   if (!options.output.empty()) write(options.output, call.results(), total(made));
 
+  if (options.serve) {
+    serve(call, options.output);
+    verify(call.results(), expected.data(), figures.errors);
+    return verdict(figures.errors, figures.tolerance);
+  }
   if (options.seed >= 0) randomize(inputs.data(), options.seed);
-  auto times = time_calls(call, options);
+  time_calls(call, options.warmup);
+  auto times = time_calls(call, options.iterations);
+  std::sort(times.begin(), times.end());
   if (options.seed < 0) verify(call.results(), expected.data(), figures.errors);  // the last answer as well as the first
   figures.median = quantile(times, 0.5);
   figures.p10 = quantile(times, 0.1);
   figures.p90 = quantile(times, 0.9);
   figures.gflops = signature::flops / figures.median * 1e-6;
-  figures.peak = peak::gflops(options.threads);
+  figures.peak = peak::gflops<>(options.threads);
   print(figures, options);
   if (!options.json.empty()) {
     std::string text = json(figures, options);
     write(options.json, text.data(), text.size());
   }
-  if (!figures.errors.unacceptable.empty()) {
-    std::fprintf(stderr, "Wrong answer: %s.\n", figures.errors.unacceptable.c_str());
-    return 1;
-  }
-  if (!(figures.errors.relative <= figures.tolerance)) {
-    std::fprintf(stderr, "Wrong answer: the relative error %.2e is over the tolerance %.1e.\n", figures.errors.relative, figures.tolerance);
-    return 1;
-  }
-  return 0;
+  return verdict(figures.errors, figures.tolerance);
 }

@@ -9,9 +9,23 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("model")
-RESERVED = {"model", "build", "dtype", "target", "cache", "threads", "iterations", "warmup"}  # words that are not a model's
+RESERVED = {
+    "model",
+    "build",
+    "dtype",
+    "target",
+    "cache",
+    "threads",
+    "iterations",
+    "warmup",
+    "dtypes",
+    "seq_lens",
+    "engines",
+    "rounds",
+}  # words that are not a model's
 
 
+PHASES = ("prefill", "decode")
 NEEDS = "a model file has a dataclass Config with plain defaults, a number TOLERANCE, build(config) and inputs(config)"
 
 
@@ -21,7 +35,10 @@ class UnknownModel(Exception):
 
 @dataclass(frozen=True)
 class Model:
-    """`settings` are the fields of the file's Config with their defaults, `runner` is the executable's name."""
+    """`settings` are the fields of the file's Config with their defaults, `runner` is the executable's name.
+
+    `phase` is "decode" for a model that makes one token from what it keeps of those before, else "prefill".
+    """
 
     name: str
     path: Path
@@ -29,6 +46,7 @@ class Model:
     settings: dict[str, Any]
     tolerance: float
     runner: str
+    phase: str
 
 
 def names() -> list[str]:
@@ -62,6 +80,7 @@ def _read(name: str, path: Path) -> Model:
         settings=settings,
         tolerance=float(ast.literal_eval(constants["TOLERANCE"])),
         runner=ast.literal_eval(constants["RUNNER"]) if "RUNNER" in constants else f"{name}-runner",
+        phase=_phase(constants),
     )
 
 
@@ -84,6 +103,13 @@ def _imported_from(tree: ast.Module, name: str) -> ast.Module:
             if path.exists():
                 return ast.parse(path.read_text(), str(path))
     return tree
+
+
+def _phase(constants: dict[str, ast.expr]) -> str:
+    phase = ast.literal_eval(constants["PHASE"]) if "PHASE" in constants else PHASES[0]
+    if phase not in PHASES:
+        raise ValueError(f"PHASE is {phase!r}, expected {' or '.join(PHASES)}")
+    return phase
 
 
 def _assigned(body: list[ast.stmt]) -> dict[str, ast.expr]:

@@ -13,10 +13,12 @@ from doit.exceptions import InvalidCommand
 
 from passes import targets
 from tasks import models
+from tasks.bench import engines
 
 DEFAULT_MODEL = "deepseek_r1_block"
 DTYPES = ("f32", "bf16", "w8")  # as the model is written; all in bf16; linears with 8-bit weights
 COUNTS = {"threads": 1, "iterations": 1, "warmup": 0}  # of a run, not of a build, each with its least
+ROUNDS = 9  # of a bench: enough to tell a difference from noise
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Settings:
     cache: bool = True
     words: tuple[str, ...] = ()  # as given
     dtype: str = DTYPES[0]
+    dtypes: tuple[str, ...] = ()  # to bench; none: the one above
+    seq_lens: tuple[int, ...] = ()  # to bench; none: the model's own
+    engines: tuple[str, ...] = ()  # to bench; none: all
+    rounds: int = ROUNDS  # of a bench
 
     @property
     def folder(self) -> Path:
@@ -67,10 +73,10 @@ def parse(words: dict[str, str]) -> Settings:
         targets.find(target)
     except targets.UnknownTarget as error:
         raise InvalidCommand(str(error)) from error
-    if dtype not in DTYPES:
-        raise InvalidCommand(f"dtype={dtype}: expected {', '.join(DTYPES)}")
+    _one_of("dtype", [dtype], DTYPES)
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
+    bench = _bench(words, model)
     overrides = {}
     for name, text in sorted(words.items()):
         if name not in model.settings:
@@ -78,7 +84,31 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype)
+    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, **bench)
+
+
+def _bench(words: dict[str, str], model: models.Model) -> dict[str, Any]:
+    """What only a bench takes, out of `words`."""
+    found: dict[str, Any] = {}
+    if "rounds" in words:
+        found["rounds"] = _value("rounds", words.pop("rounds"), ROUNDS, 1)
+    if "engines" in words:
+        found["engines"] = _one_of("engines", words.pop("engines").split(","), engines.NAMES)
+    if "dtypes" in words:
+        found["dtypes"] = _one_of("dtypes", words.pop("dtypes").split(","), DTYPES)
+    if "seq_lens" in words:
+        texts = words.pop("seq_lens").split(",")
+        if "seq_len" not in model.settings:
+            raise InvalidCommand(f"seq_lens=: {model.name} has no seq_len")
+        found["seq_lens"] = tuple(_value("seq_lens", text, 1, 1) for text in texts)
+    return found
+
+
+def _one_of(name: str, texts: list[str], accepted: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if text not in accepted:
+            raise InvalidCommand(f"{name}={text}: expected {', '.join(accepted)}")
+    return tuple(texts)
 
 
 def _folder(text: str) -> Path:
@@ -107,7 +137,8 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 
 def _unknown(name: str, model: models.Model) -> str:
-    known = ["model", "build", "dtype", "target", "cache", *COUNTS, *model.settings]
+    lengths = ["seq_lens"] if "seq_len" in model.settings else []
+    known = ["model", "build", "dtype", "target", "cache", *COUNTS, "engines", "rounds", "dtypes", *lengths, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"

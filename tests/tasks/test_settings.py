@@ -42,6 +42,28 @@ def test_no_words() -> None:
     assert (parsed.overrides, parsed.run, parsed.target) == ({}, {}, "native")
 
 
+def test_what_only_a_bench_takes() -> None:
+    parsed = settings.parse({"seq_lens": "1,7", "engines": "sluice,eager", "rounds": "12"})
+    assert (parsed.seq_lens, parsed.engines, parsed.rounds) == ((1, 7), ("sluice", "eager"), 12)
+    assert (parsed.overrides, parsed.run) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"engines": "sluice,tvm"}, "engines=tvm: expected sluice, sluice-callable, eager,"),
+        ({"engines": ""}, "engines=: expected sluice,"),
+        ({"dtypes": "f32,f8"}, "dtypes=f8: expected f32, bf16, w8"),
+        ({"rounds": "0"}, "rounds=0: expected a whole number from 1"),
+        ({"seq_lens": "1,x"}, "seq_lens=x: expected a value like 1"),
+        ({"seq_lens": "0"}, "seq_lens=0: expected a whole number from 1"),
+        ({"seq_lens": "1", "model": "mlp"}, "seq_lens=: mlp has no seq_len"),
+    ],
+)
+def test_words_of_a_bench_that_are_wrong(words: dict[str, str], sentence: str) -> None:
+    assert refusal(**words).startswith(sentence)
+
+
 def test_parse_leaves_the_words_alone() -> None:
     words = {"model": "mlp", "batch": "5", "threads": "1"}
     settings.parse(words)
@@ -173,6 +195,14 @@ def test_a_model_file(folder: Path) -> None:
     (folder / "other.py").write_text(MODEL_FILE.format(config="Config", tolerance='TOLERANCE = 1e-3\nRUNNER = "mine"'))
     assert models.find("other").runner == "mine"
     assert models.names() == ["other", "small"]
+
+
+def test_the_phase_of_a_model(folder: Path) -> None:
+    for name, phase in (("small", ""), ("step", '\nPHASE = "decode"'), ("odd", '\nPHASE = "train"')):
+        (folder / f"{name}.py").write_text(MODEL_FILE.format(config="Config", tolerance=f"TOLERANCE = 1e-3{phase}"))
+    assert (models.find("small").phase, models.find("step").phase) == ("prefill", "decode")
+    with pytest.raises(models.UnknownModel, match=r"odd\.py: .* \(PHASE is 'train', expected prefill or decode\)"):
+        models.find("odd")
 
 
 @pytest.mark.parametrize(("config", "tolerance"), [("Other", "TOLERANCE = 1e-3"), ("Config", ""), ("Config", "tolerance = 1")])
