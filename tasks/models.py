@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("model")
-RESERVED = {"model", "build", "dtype", "target", "cache", "threads", "iterations", "warmup"}  # words that are not a model's
+RESERVED = {"model", "build", "dtype", "target", "cache", "search", "threads", "iterations", "warmup"}  # not a model's
 
 
 NEEDS = "a model file has a dataclass Config with plain defaults, a number TOLERANCE, build(config) and inputs(config)"

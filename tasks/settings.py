@@ -11,7 +11,7 @@ from typing import Any
 from doit import doit_cmd
 from doit.exceptions import InvalidCommand
 
-from passes import targets
+from passes import targets, tilings
 from tasks import models
 
 DEFAULT_MODEL = "deepseek_r1_block"
@@ -31,6 +31,7 @@ class Settings:
     cache: bool = True
     words: tuple[str, ...] = ()  # as given
     dtype: str = DTYPES[0]
+    search: tuple[str, ...] = tilings.PARAMETERS  # of what `tune` tries other values
 
     @property
     def folder(self) -> Path:
@@ -71,6 +72,7 @@ def parse(words: dict[str, str]) -> Settings:
         raise InvalidCommand(f"dtype={dtype}: expected {', '.join(DTYPES)}")
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
+    search = _search(words.pop("search", ",".join(tilings.PARAMETERS)))
     overrides = {}
     for name, text in sorted(words.items()):
         if name not in model.settings:
@@ -78,13 +80,20 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype)
+    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, search)
 
 
 def _folder(text: str) -> Path:
     """One name for a folder, however it was given: records and edits belong to it."""
     path = Path(os.path.abspath(text))
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _search(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(tilings.PARAMETERS):
+        raise InvalidCommand(f"search={text}: expected some of {','.join(tilings.PARAMETERS)}")
+    return names
 
 
 def _switch(name: str, text: str) -> bool:
@@ -107,7 +116,7 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 
 def _unknown(name: str, model: models.Model) -> str:
-    known = ["model", "build", "dtype", "target", "cache", *COUNTS, *model.settings]
+    known = ["model", "build", "dtype", "target", "cache", "search", *COUNTS, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"
