@@ -15,7 +15,7 @@ from frontend.registry import Registry
 from frontend.results import result_types, told_by_data
 from frontend.transforms.drop_no_ops import drop_no_ops
 from frontend.transforms.pack_linears import pack_linears
-from passes import pipelines, targets, translate
+from passes import pipelines, targets, tilings, translate
 from passes.mlir import ir
 from runner import jit, library, objects
 
@@ -59,7 +59,7 @@ def _entry(graph: Graph, registries: Sequence[Registry]) -> jit.Entry:
         return translate.to_llvm_ir(module)
 
     takes = len(graph.arguments()) + len(result_types(graph))
-    content = "\n".join([str(module), repr(target), *objects.words_of(target), _sources()])
+    content = "\n".join([str(module), repr(target), *objects.words_of(target), tilings.text(target), _sources()])
     return library.cached(content, graph.name, takes, to_llvm_ir, into)
 
 

@@ -14,7 +14,8 @@ from passes.mlir import ir
 from passes.products import RESULT, Product, product_of
 from passes.schedule import find_all
 from passes.targets import Target
-from passes.tiles import parallel_tiles
+from passes.tiles import parallel_tiles, set_tiling, tiling_at
+from passes.tilings import tiling_of
 
 Tiles = dict[int, int]  # loops, and how many of their iterations a tile has
 MANY = 32  # rows, where their number is known only when the code runs
@@ -37,14 +38,20 @@ def groups_of(function: ir.Operation, target: Target) -> list[Group]:
     groups = []
     for op in reversed(at_top):
         product = product_of(op) if op.name == "linalg.generic" else None
-        if product is None or op in taken or product.per_row * (product.rows or MANY) < WORTH_A_REGION:
+        if product is None or op in taken or not worth_a_region(product):
             continue
-        tiles = parallel_tiles(product, target)
+        tiling = tiling_at(op) or tiling_of(product.name, target)
+        tiles = parallel_tiles(product, tiling)
         if tiles:
+            set_tiling(op, tiling)
             group = _grown(*_root(op, product, tiles), at_top)
             taken |= {group.root, *group.members}
             groups.append(group)
     return groups
+
+
+def worth_a_region(product: Product) -> bool:
+    return product.per_row * (product.rows or MANY) >= WORTH_A_REGION
 
 
 def _root(op: ir.Operation, product: Product, tiles: Tiles) -> tuple[ir.Operation, Tiles]:

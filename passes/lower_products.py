@@ -16,16 +16,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from passes.mlir import arith, ir, scf
 from passes.operands import Left, Places, Right, Sums, index, shifted
 from passes.products import RESULT, RIGHT, Product, product_of
 from passes.schedule import find_all
 from passes.targets import Target
-from passes.tiles import column_tiles, k_block, row_tiles, spans
+from passes.tiles import column_tiles, k_block, row_tiles, spans, tiling_at
+from passes.tilings import default
 
-UNROLL = 4  # steps of k in the innermost loop
 LINE = 64  # bytes of a cache line
 WORTH_FETCHING = 1 << 15  # bytes of a block; smaller ones come from near
 
@@ -81,11 +81,12 @@ class _Tile:
 
 class _Loops:
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
-        self.product, self.target = product, target
+        tiling = tiling_at(op) or default(target)
+        self.product, self.target, self.unroll = product, replace(target, rows=tiling.rows), tiling.unroll
         self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
         self.columns = column_tiles(product.columns, target)
-        one_pass = product.rows is not None and product.rows <= target.rows
-        self.block = product.steps if one_pass else k_block(product.steps, self.right.row_bytes)
+        one_pass = product.rows is not None and product.rows <= tiling.rows
+        self.block = product.steps if one_pass else k_block(product.steps, self.right.row_bytes, tiling.block)
 
     def emit(self) -> None:
         self._outer(list(self.product.outer), {})
@@ -124,13 +125,14 @@ class _Loops:
         """Add one block's products to the sums of a tile."""
         cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
         sums = [self.sums.load(*cell) for cell in cells]
-        whole = self.block // UNROLL * UNROLL if self.block >= 2 * UNROLL else 0
+        unroll = self.unroll
+        whole = self.block // unroll * unroll if self.block >= 2 * unroll else 0
         if whole:
-            loop = scf.ForOp(index(0), index(whole), index(UNROLL), sums)
+            loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
             with ir.InsertionPoint(loop.body):
                 step = loop.induction_variable
                 self._fetch(tile, block, step, places)
-                scf.YieldOp(self._steps(tile, UNROLL, arith.addi(block, step), list(loop.inner_iter_args), places))
+                scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
         sums = self._steps(tile, self.block - whole, shifted(block, whole), sums, places)
         for (cell, lanes), value in zip(cells, sums, strict=True):
@@ -156,7 +158,7 @@ class _Loops:
         done = arith.addi(arith.muli(tile.row, index(p.columns)), arith.muli(tile.column, index(tile.rows)))
         begin = arith.divui(arith.muli(done, index(elements)), index(cells))
         position = arith.addi(begin, arith.muli(step, index(each)))
-        for at in range(0, each * UNROLL, LINE // bytes_):
+        for at in range(0, each * self.unroll, LINE // bytes_):
             self.right.fetch(places, shifted(block, self.block), shifted(position, at))
 
     def _cell(self, places: Places, line: ir.Value, column: ir.Value | None = None) -> Places:

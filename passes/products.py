@@ -8,6 +8,7 @@ packed weight. Weights of bf16 have a fifth loop, `pair`, of two steps of the su
 from __future__ import annotations
 
 import math
+import string
 from dataclasses import dataclass
 
 from passes.loops import Loops, loops_of
@@ -20,7 +21,10 @@ CASTS = {"arith.extf", "arith.sitofp"}
 
 @dataclass(frozen=True)
 class Product:
-    """Numbers of loops, the loops that each operand's subscripts name, in order, and extents; that of `m` may be unknown."""
+    """Numbers of loops, the loops that each operand's subscripts name, in order, extents, and the types of the elements.
+
+    The extent of `m` may be unknown.
+    """
 
     outer: tuple[int, ...]
     m: int | None
@@ -29,6 +33,18 @@ class Product:
     pair: int | None
     reads: tuple[tuple[int, ...], ...]
     sizes: tuple[int | None, ...]
+    types: tuple[str, str, str]
+
+    @property
+    def name(self) -> str:
+        """All that tells products apart: `mk,akn->man f32,f32->f32 a=280 k=1536 m=40 n=32`."""
+        letters = {self.n: "n", self.k: "k", self.m: "m", self.pair: "p"}
+        others = iter(letter for letter in string.ascii_lowercase if letter not in "mnkp")
+        letters |= {loop: next(others) for loop in self.outer}
+        subscripts = ["".join(letters[loop] for loop in operand) for operand in self.reads]
+        sizes = sorted((letters[loop], "?" if size is None else size) for loop, size in enumerate(self.sizes))
+        (left, right, result), (*factors, sums) = subscripts, self.types
+        return f"{left},{right}->{result} {','.join(factors)}->{sums} {' '.join(f'{a}={size}' for a, size in sizes)}"
 
     @property
     def rows(self) -> int | None:
@@ -43,6 +59,11 @@ class Product:
         return self.extent(self.k)
 
     @property
+    def packed(self) -> bool:
+        """Whether all outer loops walk the right operand alone, as the panels of a weight do."""
+        return not set(self.outer) & set(self.reads[LEFT])
+
+    @property
     def per_row(self) -> int:
         """Multiply-adds for each row."""
         return math.prod(size for d, size in enumerate(self.sizes) if size is not None and d != self.m)
@@ -51,6 +72,12 @@ class Product:
         size = self.sizes[loop]
         assert size is not None, "only rows may be of unknown number"
         return size
+
+    def shape(self, operand: int) -> tuple[int, ...]:
+        return tuple(self.extent(loop) for loop in self.reads[operand])
+
+    def bytes(self, operand: int) -> int:
+        return math.prod(self.shape(operand)) * int(self.types[operand].lstrip("bfi")) // 8
 
 
 def product_of(op: ir.Operation) -> Product | None:
@@ -61,12 +88,12 @@ def product_of(op: ir.Operation) -> Product | None:
     loops = loops_of(op)
     if types not in TYPES or 0 in loops.sizes or any(None in reads for reads in loops.reads):
         return None
-    product = _classified(loops)
+    product = _classified(loops, types)
     unknown = {d for d, size in enumerate(loops.sizes) if size is None}
     return product if product is not None and unknown <= {product.m} else None
 
 
-def _classified(loops: Loops) -> Product | None:
+def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | None:
     reads = tuple(tuple(d for d in operand if d is not None) for operand in loops.reads)
     left, right, result = reads
     sums = [d for d, kind in enumerate(loops.kinds) if kind == "reduction"]
@@ -80,7 +107,7 @@ def _classified(loops: Loops) -> Product | None:
     outer = [d for d, kind in enumerate(loops.kinds) if kind == "parallel" and d not in rows and d != n]
     if len(rows) > 1 or not set(outer) <= set(right):
         return None
-    return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, reads, loops.sizes)
+    return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, reads, loops.sizes, types)
 
 
 def _multiplies_and_adds(op: ir.Operation) -> bool:

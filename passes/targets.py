@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,7 +82,18 @@ def missing_here(target: Target) -> str:
     return f"this machine has no {', '.join(lacking)}" if lacking else ""
 
 
+def processor() -> str:
+    """What this machine's processor calls itself: its name, often less than exact, its family and its model."""
+    words = (re.search(rf"^{key}\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE) for key in ("model name", "cpu family", "model"))
+    return " ".join(found[1] for found in words if found) or platform.machine()
+
+
 @functools.cache
 def _flags() -> frozenset[str]:
-    cpuinfo = Path("/proc/cpuinfo")
-    return frozenset(cpuinfo.read_text().split() if cpuinfo.exists() else ())
+    return frozenset(_cpuinfo().split())
+
+
+@functools.cache
+def _cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""

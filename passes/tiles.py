@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import asdict
 
-from passes.products import LEFT, Product
+from passes.mlir import ir
+from passes.products import Product
 from passes.targets import Target
+from passes.tilings import PARAMETERS, Tiling
 
-CHUNKS = 12  # iterations of a parallel loop; enough to share out evenly among a few threads
 FEW = 2  # panels, which every thread would have to read if rows were cut
 HALF = 1 << 17  # bytes of a batch's left operand or result in an iteration: they stay in the second-level cache
-BLOCK = 1 << 18  # bytes of the right operand that stay in the second-level cache while all rows pass
+TILING = "sluice.tiling"  # on a product: what schedule-products chose for it
 
 
 def row_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
@@ -28,9 +30,9 @@ def column_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
     return [(n, size) for n, size in ((count, width), (1, rest)) if n and size]
 
 
-def k_block(extent: int, row_bytes: int) -> int:
-    """The largest divisor of the extent whose rows fill at most BLOCK, or all of it when only small ones divide it."""
-    most = max(1, BLOCK // row_bytes)
+def k_block(extent: int, row_bytes: int, bytes_: int) -> int:
+    """The largest divisor of the extent whose rows fill at most so many bytes, or all of it when only small ones divide it."""
+    most = max(1, bytes_ // row_bytes)
     if extent <= most:
         return extent
     block = max(d for d in range(1, most + 1) if extent % d == 0)
@@ -43,26 +45,24 @@ def spans(tiles: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
     return [(first, count, size) for first, (count, size) in zip(begins, tiles, strict=False)]
 
 
-def parallel_tiles(product: Product, target: Target) -> dict[int, int]:
-    """How much of each parallel loop one iteration of the threads' common loop takes: single panels, or rows of a batch.
+def parallel_tiles(product: Product, tiling: Tiling) -> dict[int, int]:
+    """How much of each parallel loop one iteration of the threads' common loop takes: panels of a weight, or rows of a batch.
 
     Rows are cut where the outer loops alone are too few to share out, and where a batch's rows would leave the caches.
     """
     tiles = dict.fromkeys(product.outer, 1)
+    if tiles and product.packed:
+        extent = product.extent(product.outer[-1])
+        tiles[product.outer[-1]] = max(d for d in range(1, tiling.panels + 1) if extent % d == 0)
     count = math.prod(product.extent(loop) for loop in product.outer)
     if product.m is None:
         return tiles
     most = HALF // (4 * max(product.steps, product.columns))
-    if count < (FEW if _packed(product) else CHUNKS):
-        most = min(most, -(-(product.rows or most) * count // CHUNKS))
-    elif _packed(product):
+    if count < (FEW if product.packed else tiling.chunks):
+        most = min(most, -(-(product.rows or most) * count // tiling.chunks))
+    elif product.packed:
         return tiles
-    return tiles | {product.m: row_block(product.rows, max(most, 2 * target.rows))}
-
-
-def _packed(product: Product) -> bool:
-    """Whether all outer loops walk the right operand alone, as the panels of a weight do."""
-    return not set(product.outer) & set(product.reads[LEFT])
+    return tiles | {product.m: row_block(product.rows, max(most, 2 * tiling.rows))}
 
 
 def row_block(extent: int | None, most: int) -> int:
@@ -71,3 +71,18 @@ def row_block(extent: int | None, most: int) -> int:
         return most if extent is None else extent
     block = max(d for d in range(1, most + 1) if extent % d == 0)
     return block if 2 * block >= most else most
+
+
+def set_tiling(op: ir.Operation, tiling: Tiling) -> None:
+    """Write down how a product is tiled, on the product: loops will cut it, and its tiles tell nothing of the whole."""
+    i64 = ir.IntegerType.get_signless(64, op.context)
+    op.attributes[TILING] = ir.DictAttr.get(
+        {name: ir.IntegerAttr.get(i64, n) for name, n in asdict(tiling).items()}, op.context
+    )
+
+
+def tiling_at(op: ir.Operation) -> Tiling | None:
+    if TILING not in op.attributes:
+        return None
+    numbers = ir.DictAttr(op.attributes[TILING])
+    return Tiling(**{name: ir.IntegerAttr(numbers[name]).value for name in PARAMETERS})

@@ -27,12 +27,17 @@ def cached(content: str, name: str, takes: int, to_llvm_ir: Callable[[], str], i
     path = into / f"{hashlib.sha256(content.encode()).hexdigest()}.so"
     if not path.exists():
         into.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=into) as scratch:
-            code, library = Path(scratch, "code.o"), Path(scratch, "code.so")
-            code.write_bytes(to_object(to_llvm_ir() + _packed(name, takes), name, targets.native()))
-            link_library(code, library)
-            os.replace(library, path)  # whoever comes at the same time makes the same
+        make(to_llvm_ir(), name, takes, targets.native(), path)
     return from_library(path, name, takes)
+
+
+def make(text: str, name: str, takes: int, target: targets.Target, path: Path) -> None:
+    """LLVM IR to a shared library whose function `name` of `takes` tensors `from_library` finds."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        code, library = Path(scratch, "code.o"), Path(scratch, "code.so")
+        code.write_bytes(to_object(text + _packed(name, takes), name, target))
+        link_library(code, library)
+        os.replace(library, path)  # whoever comes at the same time makes the same
 
 
 def _packed(name: str, takes: int) -> str:

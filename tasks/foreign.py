@@ -12,7 +12,7 @@ from passes import targets
 from tasks.build import Task
 from tasks.settings import Settings
 
-HERE = ("executable", "onestep", "run", "verify", "bench", "sanitize")  # groups that link or run code on this machine
+HERE = ("executable", "onestep", "run", "verify", "bench", "tune", "sanitize")  # groups that link or run code on this machine
 
 
 class Refuse(BaseAction):
@@ -46,6 +46,6 @@ def refuse_foreign(tasks: Iterable[Task], settings: Settings) -> Iterator[Task]:
 
 def _sentence(target: targets.Target, group: str, why: str, settings: Settings) -> str:
     here = [targets.NATIVE, *(name for name, other in targets.TARGETS.items() if not targets.missing_here(other))]
-    again = f"doit model={settings.model.name} target={target.name} codegen"
+    again = f"doit {' '.join(settings.words)} codegen"
     takes = f"{group} takes {', '.join(here)}"
     return f"target={target.name} does not run here: {why}; {takes}. `{again}` makes its assembly and objects"

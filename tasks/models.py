@@ -18,6 +18,7 @@ RESERVED = {
     "threads",
     "iterations",
     "warmup",
+    "search",
     "dtypes",
     "seq_lens",
     "engines",

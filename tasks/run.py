@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
+from passes import targets, tilings
 from tasks.build import Measure, Task, step_task
 from tasks.builder import Builder
 from tasks.settings import Settings
@@ -12,6 +14,7 @@ from tasks.stages import COMPILER, PARTS, openmp_option
 from tasks.stages import data as data_of
 from tasks.steps import Step
 
+ROUNDS = 15  # of timings of each candidate
 SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"}
 
 
@@ -40,6 +43,7 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
         verify_json,
     )
     yield from _bench(settings, builder, [staged, *data])
+    yield _tune(settings, builder)
     yield from _sanitize(settings, builder, data)
 
 
@@ -64,6 +68,20 @@ def _bench(settings: Settings, builder: Builder, needs: list[str]) -> Iterator[T
     yield step_task(step, "the program that measures the machine's limits", builder)
     action = Measure(_python("tasks.bench", limits, bench_json, *settings.words), builder, bench_json)
     yield _always("bench", "measure; writes bench.json and a plot", action, [limits, *needs], bench_json) | {"name": "run"}
+
+
+def _tune(settings: Settings, builder: Builder) -> Task:
+    module, table = str(settings.folder / "subgraph0.mlir"), str(tilings.path(targets.find(settings.target)))
+    threads, rounds = settings.run.get("threads", os.cpu_count()), settings.run.get("iterations", ROUNDS)
+    words = [f"target={settings.target}", f"threads={threads}", f"rounds={rounds}", f"search={','.join(settings.search)}"]
+    command = _python("tasks.stage", "runner.tune:tune", "--in", module, "--out", table, "--set", *words)
+    return {
+        "basename": "tune",
+        "doc": "time the model's products in other tilings; faster ones go into tuned/, which the midend reads",
+        "actions": [Measure(command, builder)],
+        "file_dep": [module],
+        "uptodate": [False],
+    }
 
 
 def _sanitize(settings: Settings, builder: Builder, data: list[str]) -> Iterator[Task]:

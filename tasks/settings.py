@@ -11,7 +11,7 @@ from typing import Any
 from doit import doit_cmd
 from doit.exceptions import InvalidCommand
 
-from passes import targets
+from passes import targets, tilings
 from tasks import models
 from tasks.bench import engines
 
@@ -37,6 +37,7 @@ class Settings:
     seq_lens: tuple[int, ...] = ()  # to bench; none: the model's own
     engines: tuple[str, ...] = ()  # to bench; none: all
     rounds: int = ROUNDS  # of a bench
+    search: tuple[str, ...] = tilings.PARAMETERS  # of what `tune` tries other values
 
     @property
     def folder(self) -> Path:
@@ -77,6 +78,7 @@ def parse(words: dict[str, str]) -> Settings:
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
     bench = _bench(words, model)
+    search = _search(words.pop("search", ",".join(tilings.PARAMETERS)))
     overrides = {}
     for name, text in sorted(words.items()):
         if name not in model.settings:
@@ -84,7 +86,7 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, **bench)
+    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, search=search, **bench)
 
 
 def _bench(words: dict[str, str], model: models.Model) -> dict[str, Any]:
@@ -117,6 +119,13 @@ def _folder(text: str) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+def _search(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(tilings.PARAMETERS):
+        raise InvalidCommand(f"search={text}: expected some of {','.join(tilings.PARAMETERS)}")
+    return names
+
+
 def _switch(name: str, text: str) -> bool:
     if text not in ("on", "off"):
         raise InvalidCommand(f"{name}={text}: expected on or off")
@@ -138,7 +147,8 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 def _unknown(name: str, model: models.Model) -> str:
     lengths = ["seq_lens"] if "seq_len" in model.settings else []
-    known = ["model", "build", "dtype", "target", "cache", *COUNTS, "engines", "rounds", "dtypes", *lengths, *model.settings]
+    measuring = ["search", *COUNTS, "engines", "rounds", "dtypes", *lengths]
+    known = ["model", "build", "dtype", "target", "cache", *measuring, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"

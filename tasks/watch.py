@@ -25,9 +25,9 @@ NEUTRAL = {"PATH", "HOME", "PWD", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "
 
 @dataclass
 class Uses:
-    """`files`: path to the kind of digest that counts, project files relative to the root. `absent`: paths that an import
-    would have found first, relative to the root, or to site-packages after `site:`. `packages`: their RECORDs in
-    site-packages. `programs`: name to what it found. `variables`: name to value."""
+    """`files`: path to the kind of digest that counts, project files relative to the root. `absent`: files that were
+    opened in vain, and paths that an import would have found first, relative to the root, or to site-packages after `site:`.
+    `packages`: their RECORDs in site-packages. `programs`: name to what it found. `variables`: name to value."""
 
     files: dict[str, str] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
@@ -59,7 +59,8 @@ class Watch:
         site = Path(sysconfig.get_path("purelib"))
         tops = set()
         read = {*self._read, *_module_files(), *map(str, also), *filter(None, uses.programs.values())}
-        for path in {_absolute(p) for p in read} - {_absolute(p) for p in self._written}:
+        read_only = {_absolute(p) for p in read} - {_absolute(p) for p in self._written}
+        for path in read_only:
             if path.is_relative_to(site):
                 tops.add(path.relative_to(site).parts[0])
             elif path.is_relative_to(self._root):
@@ -67,7 +68,7 @@ class Watch:
             elif _counts(path):
                 uses.files[str(path)] = "bytes"
         uses.packages = sorted(_records(tops, site))
-        uses.absent = sorted(self._absent(uses.files))
+        uses.absent = sorted(self._absent(uses.files) | self._in_vain(read_only))
         return uses
 
     def _absent(self, files: Iterable[str]) -> set[str]:
@@ -83,6 +84,17 @@ class Watch:
                 stem = os.path.normpath(os.path.join(place, name.rpartition(".")[2]))
                 paths |= {f"{stem}.py", f"{stem}/__init__.py"} | ({f"site:{stem}", f"site:{stem}.py"} if not package else set())
         return {path for path in paths if not (self._root / path).exists()}
+
+    def _in_vain(self, read: Iterable[Path]) -> set[str]:
+        """Those files that are not there: a table that a stage does without, say. Packages count by their RECORDs."""
+        elsewhere = (*MACHINE, sysconfig.get_path("purelib"), f"{sys.base_prefix}/lib")
+        names = set()
+        for path in (path for path in read if not path.exists() and "__pycache__" not in path.parts):
+            if not path.is_relative_to(self._root):
+                names |= {str(path)} if not str(path).startswith(elsewhere) else set()
+            elif (relative := path.relative_to(self._root)).parts[0] not in TOOLS:
+                names.add(str(relative))
+        return names
 
     def _add_project_file(self, files: dict[str, str], path: Path) -> None:
         relative = path.relative_to(self._root)

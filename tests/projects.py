@@ -61,6 +61,13 @@ def look(inputs, outputs):
         kind = "slow"
     said = subprocess.run(["greet"], capture_output=True, text=True).stdout.strip()
     outputs[0].write_text(" ".join([os.environ.get("COLOUR", "none"), open("table.txt").read(), said, kind]))
+
+def remark(inputs, outputs):
+    """Uses a file that may be missing."""
+    try:
+        outputs[0].write_text(open("remark.txt").read())
+    except FileNotFoundError:
+        outputs[0].write_text("none")
 '''
 
 

@@ -10,7 +10,8 @@ from passes import pipelines, targets
 from passes.mlir import ir
 from passes.products import product_of
 from passes.schedule import find_all
-from passes.tiles import BLOCK, column_tiles, k_block, row_tiles, spans
+from passes.tiles import column_tiles, k_block, row_tiles, spans
+from passes.tilings import Tiling
 from runner.jit import Function
 from tests.compiled import run_module
 
@@ -76,8 +77,9 @@ def test_spans_follow_each_other() -> None:
 
 @pytest.mark.parametrize(("extent", "block"), [(1, 1), (2048, 2048), (8960, 1792), (4096, 2048), (2053, 2053), (2054, 1027)])
 def test_k_blocks_divide_and_fit(extent: int, block: int) -> None:
-    assert k_block(extent, 128) == block and extent % block == 0
-    assert block == extent or block * 128 <= BLOCK
+    most = Tiling(10).block
+    assert k_block(extent, 128, most) == block and extent % block == 0
+    assert block == extent or block * 128 <= most
 
 
 @pytest.mark.parametrize("target", targets.TARGETS)

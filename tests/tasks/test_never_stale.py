@@ -145,6 +145,18 @@ def test_a_module_that_was_missing(looking: Project) -> None:
     assert looking.read("out/seen") == "none 1 2 3 hello fast"
 
 
+def test_a_file_that_was_not_there(project: Project) -> None:
+    project.steps({"name": "s", "run": "stages:remark", "inputs": [], "outputs": ["out/said"]})
+    assert project.doit() == {"s"} and project.read("out/said") == "none"
+    assert project.doit() == set()
+    project.write("remark.txt", "one")
+    assert project.doit() == {"s"} and "remark.txt appeared" in project.output
+    project.write("remark.txt", "two")
+    assert project.doit() == {"s"} and "remark.txt changed" in project.output and project.read("out/said") == "two"
+    (project.root / "remark.txt").unlink()
+    assert project.doit() == {"s"} and "remark.txt is gone" in project.output and project.read("out/said") == "none"
+
+
 def test_a_package_that_hides_a_module(looking: Project) -> None:
     (looking.root / "helper").mkdir()
     looking.write("helper/__init__.py", "def mark(text):\n    return text\n")

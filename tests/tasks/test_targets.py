@@ -43,15 +43,16 @@ def test_code_for_another_machine(target: str, tmp_path: Path) -> None:
     assert not ran(doit(tmp_path, f"target={target}", "codegen"))
 
 
-@pytest.mark.parametrize("group", ["executable", "onestep", "run", "verify", "bench", "sanitize"])
+@pytest.mark.parametrize("group", ["executable", "onestep", "run", "verify", "bench", "tune", "sanitize"])
 def test_what_needs_this_machine_is_refused(group: str, tmp_path: Path) -> None:
     """With one sentence, and nothing is built before."""
     target = ELSEWHERE[-1]
     output = doit(tmp_path, f"target={target}", group, status=1)
     assert ran(output) == {group}
+    why = targets.missing_here(targets.TARGETS[target])
     sentence = (
-        f"   target={target} does not run here: {targets.missing_here(targets.TARGETS[target])}; "
-        f"{group} takes native, {', '.join(HERE)}. `doit model=mlp target={target} codegen` makes its assembly and objects"
+        f"   target={target} does not run here: {why}; {group} takes native, {', '.join(HERE)}. "
+        f"`doit build={tmp_path} model=mlp target={target} codegen` makes its assembly and objects"
     )
     assert sentence in output.splitlines()
     assert not list(tmp_path.rglob("*.mlir"))
