@@ -73,7 +73,7 @@ class UNetLevel(nn.Module):
         self.after = ResidualBlock(config, 3 * channels, channels)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        embedded = self.time(embedding(time, self.channels))
+        embedded = self.time(embedding(time.float(), self.channels).to(x.dtype))
         skip = self.before(x, embedded)
         inner = self.attention(self.inner(self.down(skip), embedded))
         return self.after(torch.cat((self.up(inner), skip), dim=1), embedded)

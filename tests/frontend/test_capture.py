@@ -204,6 +204,8 @@ def test_sample_inputs_lie_in_the_order_of_the_graph() -> None:
     class Model:
         """A model file whose inputs are given in another order than forward's."""
 
+        TOLERANCE = 1e-5
+
         build = staticmethod(lambda config: Sum())
         inputs = staticmethod(lambda config: {"n": torch.full((2,), 5.0), "x": torch.zeros(2)})
 
