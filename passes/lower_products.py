@@ -1,7 +1,7 @@
 """Products in memory to loops over tiles whose sums stay in registers.
 
     for outer
-      for blocks of k               a block of the right operand stays in the second-level cache
+      for blocks of k               a block of the right operand stays in a cache
         for tiles of rows
           for tiles of columns      two vectors wide, as many rows as there are registers for sums
             for k                   a broadcast for each row, a multiply-add for each row and vector
@@ -13,6 +13,7 @@ a fetch reaches memory that nobody reads, which a processor ignores.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,11 +24,13 @@ from passes.operands import Left, Places, Right, Sums, index, shifted
 from passes.products import RESULT, RIGHT, Product, product_of
 from passes.schedule import find_all
 from passes.targets import Target
-from passes.tiles import column_tiles, k_block, row_tiles, spans, tiling_at
+from passes.tiles import NEAR, block_bytes, column_tiles, k_block, row_tiles, spans, tiling_at
 from passes.tilings import default
 
+IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LINE = 64  # bytes of a cache line
-WORTH_FETCHING = 1 << 15  # bytes of a block; smaller ones come from near
+AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
+WORTH_FETCHING = 1 << 14  # bytes of a block; smaller ones come from near
 
 
 def lower_products(module: ir.Operation, target: Target) -> None:
@@ -85,8 +88,9 @@ class _Loops:
         self.product, self.target, self.unroll = product, replace(target, rows=tiling.rows), tiling.unroll
         self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
         self.columns = column_tiles(product.columns, target)
-        one_pass = product.rows is not None and product.rows <= tiling.rows
-        self.block = product.steps if one_pass else k_block(product.steps, self.right.row_bytes, tiling.block)
+        self.one_pass = product.rows is not None and product.rows <= tiling.rows
+        most = tiling.block or block_bytes(product.rows)
+        self.block = product.steps if self.one_pass else k_block(product.steps, self.right.row_bytes, most)
 
     def emit(self) -> None:
         self._outer(list(self.product.outer), {})
@@ -124,8 +128,9 @@ class _Loops:
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
         """Add one block's products to the sums of a tile."""
         cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
-        sums = [self.sums.load(*cell) for cell in cells]
         unroll = self.unroll
+        chains = min(unroll, -(-IN_FLIGHT // len(cells)))  # sums of each cell, in turn, so that none waits for the one before
+        sums = [self.sums.load(*cell) for cell in cells] + [self.sums.zero()] * (len(cells) * (chains - 1))
         whole = self.block // unroll * unroll if self.block >= 2 * unroll else 0
         if whole:
             loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
@@ -135,6 +140,7 @@ class _Loops:
                 scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
         sums = self._steps(tile, self.block - whole, shifted(block, whole), sums, places)
+        sums = [functools.reduce(arith.addf, sums[cell :: len(cells)]) for cell in range(len(cells))]
         for (cell, lanes), value in zip(cells, sums, strict=True):
             self.sums.store(value, cell, lanes)
 
@@ -144,14 +150,20 @@ class _Loops:
             right = [self.right.load(here | {self.product.n: at}, lanes) for at, lanes in tile.vectors]
             left = [self.left.load(self._cell(here, line)) for line in tile.lines]
             pairs = itertools.product(left, right)
-            sums = [self.right.multiply_add(a, b, sum_) for (a, b), sum_ in zip(pairs, sums, strict=True)]
+            chain = len(left) * len(right)
+            added = [self.right.multiply_add(a, b, sum_) for (a, b), sum_ in zip(pairs, sums[:chain], strict=True)]
+            sums = sums[chain:] + added
         return sums
 
     def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, places: Places) -> None:
-        """This iteration's share of the next block, in elements from its begin on."""
+        """This iteration's share of the next block, in elements from its begin on; of a single tile, what comes soon."""
         p, bytes_ = self.product, self.right.element.width // 8
         elements = self.block * self.right.row_bytes // bytes_
         if elements * bytes_ < WORTH_FETCHING or not self.right.packed or p.rows is None:
+            return
+        if self.one_pass:
+            for ahead in range(AHEAD, AHEAD + self.unroll * self.right.row_bytes, LINE):
+                self.right.fetch(places, arith.addi(block, step), index(ahead // bytes_), near=True)
             return
         cells = p.rows * p.columns
         each = -(-elements * tile.rows * tile.columns // (cells * self.block))  # in a step
@@ -159,7 +171,7 @@ class _Loops:
         begin = arith.divui(arith.muli(done, index(elements)), index(cells))
         position = arith.addi(begin, arith.muli(step, index(each)))
         for at in range(0, each * self.unroll, LINE // bytes_):
-            self.right.fetch(places, shifted(block, self.block), shifted(position, at))
+            self.right.fetch(places, shifted(block, self.block), shifted(position, at), near=elements * bytes_ <= NEAR)
 
     def _cell(self, places: Places, line: ir.Value, column: ir.Value | None = None) -> Places:
         rows = {} if self.product.m is None else {self.product.m: line}

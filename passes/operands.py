@@ -8,7 +8,7 @@ from passes.mlir import arith, ir, memref, vector
 from passes.products import LEFT, RESULT, RIGHT, Product
 from passes.targets import Target
 
-SECOND_LEVEL = 2  # among llvm.prefetch's localities
+FIRST_LEVEL, SECOND_LEVEL = 3, 2  # among llvm.prefetch's localities
 
 Places = dict[int, ir.Value]  # the values of loops, by the numbers that the product gives them
 
@@ -30,6 +30,9 @@ class Sums:
 
     def load(self, places: Places, lanes: int) -> ir.Value:
         return _load(self.memory, [places[d] for d in self.loops], self.type, lanes)
+
+    def zero(self) -> ir.Value:
+        return arith.constant(self.type, ir.DenseElementsAttr.get_splat(self.type, ir.FloatAttr.get_f32(0.0)))
 
     def store(self, value: ir.Value, places: Places, lanes: int) -> None:
         cell = [places[d] for d in self.loops]
@@ -103,10 +106,10 @@ class Right:
     def _multiply_add(self, left: ir.Value, right: ir.Value, sums: ir.Value) -> ir.Value:
         return vector.fma(left, right, sums) if self.target.fma else arith.addf(arith.mulf(left, right), sums)
 
-    def fetch(self, places: Places, step: ir.Value, element: ir.Value) -> None:
+    def fetch(self, places: Places, step: ir.Value, element: ir.Value, near: bool) -> None:
         """Bring near the cache line of the n-th element from a step's first column on, which may lie in a later step."""
         here = places | {self.product.k: step, self.product.n: element}
-        memref.prefetch(self.memory, [here[d] for d in self.loops], False, SECOND_LEVEL, True)
+        memref.prefetch(self.memory, [here[d] for d in self.loops], False, FIRST_LEVEL if near else SECOND_LEVEL, True)
 
 
 def _load(memory: ir.Value, cell: list[ir.Value], type_: ir.VectorType, count: int) -> ir.Value:

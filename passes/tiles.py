@@ -11,6 +11,8 @@ from passes.products import Product
 from passes.targets import Target
 from passes.tilings import PARAMETERS, Tiling
 
+NEAR, FAR = 1 << 15, 1 << 18  # bytes that stay in the first-level and in the second-level cache
+FEW_ROWS = 256
 FEW = 2  # panels, which every thread would have to read if rows were cut
 HALF = 1 << 17  # bytes of a batch's left operand or result in an iteration: they stay in the second-level cache
 TILING = "sluice.tiling"  # on a product: what schedule-products chose for it
@@ -28,6 +30,11 @@ def column_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
     width = 2 * target.lanes
     count, rest = divmod(extent, width)
     return [(n, size) for n, size in ((count, width), (1, rest)) if n and size]
+
+
+def block_bytes(rows: int | None) -> int:
+    """For few rows what half of the first-level cache holds; many make up for the sums that every block reads and writes."""
+    return NEAR if rows is not None and rows <= FEW_ROWS else FAR
 
 
 def k_block(extent: int, row_bytes: int, bytes_: int) -> int:

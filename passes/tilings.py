@@ -24,13 +24,13 @@ class Tiling:
     """How one product is cut.
 
     rows: of a register tile, at most. unroll: steps of the sum in the innermost loop.
-    block: bytes of the right operand, at most, that stay in the second-level cache while all rows pass.
+    block: bytes of the right operand, at most, that stay in a cache while all rows pass; 0 leaves it to their number.
     panels: of a weight, in one iteration of the threads' common loop. chunks: iterations of it, about, where rows are cut.
     """
 
     rows: int
     unroll: int = 4
-    block: int = 1 << 18
+    block: int = 0
     panels: int = 1
     chunks: int = 12
 
@@ -97,6 +97,7 @@ def _fault(row: object) -> str:
     if not isinstance(row, dict) or set(row) != {*PARAMETERS, "ratio"}:
         return f"expected {', '.join(PARAMETERS)} and ratio"
     for name, most in MOST.items():
-        if type(row[name]) is not int or not 1 <= row[name] <= most:
-            return f"{name} is {json.dumps(row[name])}, expected a whole number from 1 to {most}"
+        least = 0 if name == "block" else 1
+        if type(row[name]) is not int or not least <= row[name] <= most:
+            return f"{name} is {json.dumps(row[name])}, expected a whole number from {least} to {most}"
     return ""

@@ -24,7 +24,7 @@ GAIN = 0.02  # of the time; less is not worth a row in a table
 STEPS = {  # what to try of each parameter; of rows, beside the target's
     "rows": (-4, -3, -2, -1, 1, 2, 3, 4),
     "unroll": (1, 2, 4, 8),
-    "block": (1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20),
+    "block": (1 << 14, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19),
     "panels": (1, 2, 4, 8),
     "chunks": (4, 8, 12, 24, 48),
 }

@@ -155,7 +155,7 @@ def test_a_table_as_text() -> None:
     table = {name: row(Tiling(rows)) for name, rows in (("b", 8), ("a", 9))}
     write(table)
     first, *_ = tilings.text(V4).splitlines()[1:]
-    assert first == '  "a": {"block": 262144, "chunks": 12, "panels": 1, "ratio": 0.9, "rows": 9, "unroll": 4},'
+    assert first == '  "a": {"block": 0, "chunks": 12, "panels": 1, "ratio": 0.9, "rows": 9, "unroll": 4},'
     assert tilings.rows(V4) == table
     write({})
     assert tilings.rows(V4) == {}
