@@ -13,15 +13,27 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from frontend.capture.engines.loaded import Loaded, arrays, load
 from runner.engines.serve import Job, sentence
 
 
+class _Wide(TorchDispatchMode):
+    """Whatever asks for float32 gets float64: a model may convert within."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        wide = {torch.float32: torch.float64}
+        args, kwargs = pytree.tree_map_only(torch.dtype, lambda dtype: wide.get(dtype, dtype), (args, kwargs or {}))
+        return function(*args, **kwargs)
+
+
 def reference(job: Job, loaded: Loaded) -> None:
     np.savez(job.file("inputs.npz"), *arrays(loaded.tensors()))
     wide = load(job, torch.float64)
-    np.savez(job.file("reference.npz"), *arrays(wide.module(*wide.args, **wide.kwargs)))
+    torch.set_default_dtype(torch.float64)
+    with _Wide():
+        np.savez(job.file("reference.npz"), *arrays(wide.module(*wide.args, **wide.kwargs)))
 
 
 def onnx(job: Job, loaded: Loaded) -> None:
