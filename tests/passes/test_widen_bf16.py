@@ -43,8 +43,8 @@ def run(given: str, made: str, body: str, x: np.ndarray, target: targets.Target)
 
 def nearest(x: np.ndarray) -> np.ndarray:
     """The bits of the nearest bf16, of two that are as near the even one, among all of them."""
-    every = (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32).astype(np.float64)
-    real = np.flatnonzero(np.isfinite(every) & (np.signbit(every) == 0))
+    real = np.arange(0x7F80)  # positive and finite
+    every = reals(real).astype(np.float64)
     at = np.searchsorted(every[real], np.abs(x.astype(np.float64)))
     low, high = real[np.maximum(at - 1, 0)], real[np.minimum(at, len(real) - 1)]
     below, above = np.abs(x) - every[low], every[high] - np.abs(x)
