@@ -94,7 +94,7 @@ class Right:
     def multiply_add(self, left: ir.Value, right: ir.Value, sums: ir.Value) -> ir.Value:
         if self.each == 1:
             return self._multiply_add(left, right, sums)
-        if self.target.bf16_dot:
+        if self.target.avx512_bf16:
             from passes.mlir import x86
 
             pairs = ir.VectorType.get([2 * self.target.lanes], self.element)

@@ -20,6 +20,7 @@ from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
 from passes.targets import Target
 from passes.unused import drop_unused_calls
+from passes.widen_bf16 import widen_bf16
 
 PythonPass = Callable[[ir.Operation, Target], None]
 Pipeline = tuple[str | PythonPass, ...]  # upstream passes by name, ours as functions of a module and the target
@@ -83,6 +84,7 @@ MIDEND: Pipeline = (
     "canonicalize",
     "cse",
     "func.func(convert-linalg-to-loops)",
+    widen_bf16,
     expand_exp,
     "func.func(scf-forall-to-parallel)",
     "convert-scf-to-openmp",

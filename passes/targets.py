@@ -19,7 +19,7 @@ class Target:
     triple, cpu, features: in LLVM's words, or NATIVE.
     needs: words that /proc/cpuinfo has on a machine that runs the code.
     fma: has instructions that multiply and add; without, exact ones would be calls of libm.
-    bf16_dot: multiplies pairs of bf16 and adds them to f32 in one instruction, AVX-512's.
+    avx512_bf16: has AVX-512's instructions that multiply pairs of bf16 and add them to f32, and that round to bf16.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Target:
     features: str = ""
     needs: tuple[str, ...] = ()
     fma: bool = True
-    bf16_dot: bool = False
+    avx512_bf16: bool = False
 
     @property
     def architecture(self) -> str:
@@ -70,8 +70,8 @@ def find(name: str) -> Target:
 def native() -> Target:
     """This machine: scheduled as the first of the table that runs here, with all that its processor has."""
     kind = next((target for target in TARGETS.values() if not missing_here(target)), TARGETS["baseline"])
-    dot = "avx512_bf16" in _flags() and kind.lanes == 16
-    return replace(kind, name=NATIVE, triple=NATIVE, cpu=NATIVE, features=NATIVE, needs=(), bf16_dot=dot)
+    bf16 = "avx512_bf16" in _flags() and kind.lanes == 16
+    return replace(kind, name=NATIVE, triple=NATIVE, cpu=NATIVE, features=NATIVE, needs=(), avx512_bf16=bf16)
 
 
 def missing_here(target: Target) -> str:

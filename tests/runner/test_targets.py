@@ -127,7 +127,7 @@ def test_numbers_of_bf16(name: str, m: int, o: int, k: int, tmp_path: Path) -> N
     x, w = (random.standard_normal(shape, np.float32).view(np.uint32) >> 16 for shape in ((m, k, 2), (o, k, 32, 2)))
     y = np.full((m, o, 32), np.nan, np.float32)
     text = llvm_ir(PAIRS, target, M=m, O=o, K=k)
-    assert ("vdpbf16ps" in to_assembly(text, "f.ll", target)) == target.bf16_dot
+    assert ("vdpbf16ps" in to_assembly(text, "f.ll", target)) == target.avx512_bf16
     call(to_object(text, "f.ll", target), tmp_path, [x.astype(np.uint16), w.astype(np.uint16), y])
     real_x, real_w = ((bits << 16).view(np.float32).astype(np.float64) for bits in (x, w))
     assert np.abs(y - np.einsum("mkp,oknp->mon", real_x, real_w)).max() <= 1e-6 * (4 + 2 * k)
@@ -195,4 +195,4 @@ def test_a_target_that_the_processor_has_not(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(targets, "_flags", lambda: frozenset({"avx2", "bmi2", "f16c", "fma", "avx512f"}))
     assert targets.missing_here(TARGETS["x86-64-v4"]) == "this machine has no avx512bw, avx512cd, avx512dq, avx512vl"
     native = targets.native.__wrapped__()
-    assert (native.name, native.lanes, native.rows, native.bf16_dot) == ("native", 8, 6, False)
+    assert (native.name, native.lanes, native.rows, native.avx512_bf16) == ("native", 8, 6, False)
