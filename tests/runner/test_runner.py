@@ -240,7 +240,7 @@ def test_data_is_found_from_any_folder(folder: Path, tmp_path: Path) -> None:
 def rebuilt(build: Path, folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     """A run of the executable with `text` for subgraph0.ll."""
     (folder / "subgraph0.ll").write_text(text)
-    compile_object([folder / "subgraph0.ll"], [folder / "subgraph0.o"])
+    compile_object([folder / "subgraph0.ll"], [folder / "subgraph0.o"], "native")
     link([build / "runner.o", build / "forward.o", folder / "subgraph0.o"], [folder / "rebuilt"], str(openmp_library()))
     return run(folder, name="rebuilt")
 
