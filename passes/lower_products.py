@@ -27,6 +27,7 @@ from passes.targets import Target
 from passes.tiles import NEAR, block_bytes, column_tiles, k_block, row_tiles, spans, tiling_at
 from passes.tilings import default
 
+RUN = 512  # steps, at most, that are added up before they are added to the result
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LINE = 64  # bytes of a cache line
 AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
@@ -91,6 +92,7 @@ class _Loops:
         self.one_pass = product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
         self.block = product.steps if self.one_pass else k_block(product.steps, self.right.row_bytes, most)
+        self.run = k_block(self.block, 1, RUN)
 
     def emit(self) -> None:
         self._outer(list(self.product.outer), {})
@@ -126,23 +128,28 @@ class _Loops:
         return _Tile(rows, columns, row, column, [shifted(row, i) for i in range(rows)], vectors)
 
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
-        """Add one block's products to the sums of a tile."""
+        """Add one block's products to a tile of the result, in runs that each start at zero: so the sums round less."""
         cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
+        with _loop(0, self.block // self.run, self.run) as begin:
+            sums = self._run(tile, block, begin, places, len(cells))
+            for (cell, lanes), value in zip(cells, sums, strict=True):
+                self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
+
+    def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, places: Places, count: int) -> list[ir.Value]:
         unroll = self.unroll
-        chains = min(unroll, -(-IN_FLIGHT // len(cells)))  # sums of each cell, in turn, so that none waits for the one before
-        sums = [self.sums.load(*cell) for cell in cells] + [self.sums.zero()] * (len(cells) * (chains - 1))
-        whole = self.block // unroll * unroll if self.block >= 2 * unroll else 0
+        chains = min(unroll, -(-IN_FLIGHT // count))  # sums of each cell, in turn, so that none waits for the one before
+        sums = [self.sums.zero()] * (count * chains)
+        whole = self.run // unroll * unroll if self.run >= 2 * unroll else 0
+        first = arith.addi(block, begin)
         if whole:
             loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
             with ir.InsertionPoint(loop.body):
-                step = loop.induction_variable
+                step = arith.addi(begin, loop.induction_variable)
                 self._fetch(tile, block, step, places)
                 scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
-        sums = self._steps(tile, self.block - whole, shifted(block, whole), sums, places)
-        sums = [functools.reduce(arith.addf, sums[cell :: len(cells)]) for cell in range(len(cells))]
-        for (cell, lanes), value in zip(cells, sums, strict=True):
-            self.sums.store(value, cell, lanes)
+        sums = self._steps(tile, self.run - whole, shifted(first, whole), sums, places)
+        return [functools.reduce(arith.addf, sums[cell::count]) for cell in range(count)]
 
     def _steps(self, tile: _Tile, count: int, first: ir.Value, sums: list[ir.Value], places: Places) -> list[ir.Value]:
         for step in range(count):
