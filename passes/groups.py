@@ -43,22 +43,28 @@ def groups_of(function: ir.Operation, target: Target) -> list[Group]:
         tiling = tiling_at(op) or tiling_of(product.name, target)
         tiles = parallel_tiles(product, tiling)
         if tiles:
-            set_tiling(op, tiling)
-            group = _grown(*_root(op, product, tiles), at_top)
+            group = _grown(*_root(op, product, tiles, taken), at_top)
+            _set_tilings([group.root, *group.members], target)
             taken |= {group.root, *group.members}
             groups.append(group)
     return groups
+
+
+def _set_tilings(ops: list[ir.Operation], target: Target) -> None:
+    for op in ops:
+        if (product := product_of(op)) is not None:
+            set_tiling(op, tiling_at(op) or tiling_of(product.name, target))
 
 
 def worth_a_region(product: Product) -> bool:
     return product.per_row * (product.rows or MANY) >= WORTH_A_REGION
 
 
-def _root(op: ir.Operation, product: Product, tiles: Tiles) -> tuple[ir.Operation, Tiles]:
-    """What consumes the product's elements one by one, if nothing else reads it, or else the product itself."""
+def _root(op: ir.Operation, product: Product, tiles: Tiles, taken: set[ir.Operation]) -> tuple[ir.Operation, Tiles]:
+    """What consumes the product's elements one by one, if it is free and their only reader, or else the product itself."""
     uses = list(op.results[0].uses)
     consumer = uses[0].owner.operation if len(uses) == 1 else None
-    if consumer is None or consumer.name != "linalg.generic":
+    if consumer is None or consumer in taken or consumer.name != "linalg.generic":
         return op, tiles
     loops = loops_of(consumer)
     read = loops.reads[uses[0].operand_number]
@@ -70,21 +76,24 @@ def _root(op: ir.Operation, product: Product, tiles: Tiles) -> tuple[ir.Operatio
 
 def _grown(root: ir.Operation, tiles: Tiles, at_top: list[ir.Operation]) -> Group:
     group = Group(root, tiles)
-    tiled = {root: tiles}
+    tiled = {root: {loop: loop for loop in tiles}}
+    own = {place: loop for place, loop in enumerate(_result_loops(root)) if loop in tiles}
     for op in reversed(at_top):
         if op in tiled or len(op.results) != 1:
             continue
         wanted = [_wanted(use, tiled) for use in op.results[0].uses]
         if wanted and wanted[0] and all(w == wanted[0] for w in wanted):
             loops = _result_loops(op)
-            if set(wanted[0]) <= set(loops):
+            # members of its type write into the root's result, where all but the own tile is other iterations'
+            foreign = op.results[0].type == root.results[0].type and wanted[0] != own
+            if not foreign and all(loops[place] >= 0 for place in wanted[0]):
                 tiled[op] = {loop: wanted[0][place] for place, loop in enumerate(loops) if place in wanted[0]}
                 group.members.append(op)
     return group
 
 
-def _wanted(use: ir.OpOperand, tiled: dict[ir.Operation, Tiles]) -> Tiles | None:
-    """The tile that a member reads of an operand, by the operand's dimensions; None if it reads more than its own."""
+def _wanted(use: ir.OpOperand, tiled: dict[ir.Operation, dict[int, int]]) -> dict[int, int] | None:
+    """Which of the root's loops cut what a member reads, by the operand's dimensions; None if it reads more than a tile."""
     reader = use.owner.operation
     if reader not in tiled:
         return None

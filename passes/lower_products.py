@@ -116,7 +116,8 @@ class _Loops:
                 yield rows, _loop(first, count, rows)
             return
         begin, end = index(0), self.left.rows()
-        for rows in (self.target.rows, self.target.rows // 3, 1):  # of an unknown number: what is left takes smaller tiles
+        most = self.target.rows
+        for rows in dict.fromkeys((most, max(1, most // 3), 1)):  # of an unknown number: what is left takes smaller tiles
             whole = arith.muli(arith.divui(arith.subi(end, begin), index(rows)), index(rows))
             stop = arith.addi(begin, whole)
             yield rows, _for(begin, stop, rows)

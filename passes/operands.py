@@ -56,7 +56,7 @@ class Left:
         pair = self.product.pair
         cell = [index(0) if d == pair else places[d] for d in self.product.reads[LEFT]]
         if pair is not None:
-            both = vector.load(ir.VectorType.get([2], self.element), self.memory, cell)
+            both = self._both(cell)
             i32 = ir.IntegerType.get_signless(32)
             bits = vector.extract(vector.bitcast(ir.VectorType.get([1], i32), both), [], [0])
             return vector.broadcast(ir.VectorType.get([self.lanes], i32), bits)
@@ -64,6 +64,14 @@ class Left:
         if self.element != ir.F32Type.get():
             value = arith.extf(ir.F32Type.get(), value)
         return vector.broadcast(ir.VectorType.get([self.lanes], ir.F32Type.get()), value)
+
+    def _both(self, cell: list[ir.Value]) -> ir.Value:
+        """The pair that begins at a cell, whose second number lies behind the first or, in a strided slice, further on."""
+        type_ = ir.VectorType.get([2], self.element)
+        strides, _ = ir.MemRefType(self.memory.type).get_strides_and_offset()
+        if strides[-1] == 1:
+            return vector.load(type_, self.memory, cell)
+        return vector.from_elements(type_, [memref.load(self.memory, [*cell[:-1], index(i)]) for i in range(2)])
 
 
 class Right:

@@ -86,11 +86,16 @@ def product_of(op: ir.Operation) -> Product | None:
         return None
     types = tuple(str(ir.ShapedType(v.type).element_type) for v in op.operands)
     loops = loops_of(op)
-    if types not in TYPES or 0 in loops.sizes or any(None in reads for reads in loops.reads):
+    if types not in TYPES or 0 in loops.sizes or not all(_plain(reads) for reads in loops.reads):
         return None
     product = _classified(loops, types)
     unknown = {d for d, size in enumerate(loops.sizes) if size is None}
     return product if product is not None and unknown <= {product.m} else None
+
+
+def _plain(reads: tuple[int | None, ...]) -> bool:
+    """Whether each subscript is a loop of its own: a diagonal is none."""
+    return None not in reads and len(set(reads)) == len(reads)
 
 
 def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | None:
@@ -100,7 +105,8 @@ def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | None:
     if not result or not right or not set(sums) <= set(left) & set(right):
         return None
     n = result[-1]
-    pair = sums[-1] if len(sums) == 2 and right[-1] == left[-1] == sums[-1] and loops.sizes[sums[-1]] == 2 else None
+    paired = types[:2] == ("bf16", "bf16") and len(sums) == 2 and right[-1] == left[-1] == sums[-1]
+    pair = sums[-1] if paired and loops.sizes[sums[-1]] == 2 else None
     if len(sums) != (1 if pair is None else 2) or right[-1 if pair is None else -2] != n or n in left:
         return None
     rows = [d for d in left if d in result and d not in right]

@@ -30,7 +30,7 @@ def _own_starts(function: ir.Operation) -> None:
         shared = len(list(start.uses)) > 1 and not isinstance(start.owner, ir.Block)
         if shared and start.owner.name in ("linalg.fill", "linalg.generic"):
             with ir.InsertionPoint(op):
-                op.operands[RESULT] = start.owner.operation.clone().results[0]
+                op.operands[RESULT] = start.owner.operation.clone().results[start.result_number]
 
 
 def _fuse(schedule: Schedule, group: Group) -> None:
