@@ -24,7 +24,7 @@ from passes.operands import Left, Places, Right, Sums, index, shifted
 from passes.products import RESULT, RIGHT, Product, product_of
 from passes.schedule import find_all
 from passes.targets import Target
-from passes.tiles import NEAR, block_bytes, column_tiles, k_block, row_tiles, spans, tiling_at
+from passes.tiles import NEAR, block_bytes, column_tiles, k_block, row_tiles, runs, spans, tiling_at
 from passes.tilings import default
 
 RUN = 512  # steps, at most, that are added up before they are added to the result
@@ -92,7 +92,6 @@ class _Loops:
         self.one_pass = product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
         self.block = product.steps if self.one_pass else k_block(product.steps, self.right.row_bytes, most)
-        self.run = k_block(self.block, 1, RUN)
 
     def emit(self) -> None:
         self._outer(list(self.product.outer), {})
@@ -131,16 +130,17 @@ class _Loops:
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
         """Add one block's products to a tile of the result, in runs that each start at zero: so the sums round less."""
         cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
-        with _loop(0, self.block // self.run, self.run) as begin:
-            sums = self._run(tile, block, begin, places, len(cells))
-            for (cell, lanes), value in zip(cells, sums, strict=True):
-                self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
+        for first, count, steps in spans(runs(self.block, RUN)):
+            with _loop(first, count, steps) as begin:
+                sums = self._run(tile, block, begin, steps, places, len(cells))
+                for (cell, lanes), value in zip(cells, sums, strict=True):
+                    self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
 
-    def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, places: Places, count: int) -> list[ir.Value]:
+    def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, steps: int, places: Places, count: int) -> list[ir.Value]:
         unroll = self.unroll
         chains = min(unroll, -(-IN_FLIGHT // count))  # sums of each cell, in turn, so that none waits for the one before
         sums = [self.sums.zero()] * (count * chains)
-        whole = self.run // unroll * unroll if self.run >= 2 * unroll else 0
+        whole = steps // unroll * unroll if steps >= 2 * unroll else 0
         first = arith.addi(block, begin)
         if whole:
             loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
@@ -149,7 +149,7 @@ class _Loops:
                 self._fetch(tile, block, step, places)
                 scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
-        sums = self._steps(tile, self.run - whole, shifted(first, whole), sums, places)
+        sums = self._steps(tile, steps - whole, shifted(first, whole), sums, places)
         return [functools.reduce(arith.addf, sums[cell::count]) for cell in range(count)]
 
     def _steps(self, tile: _Tile, count: int, first: ir.Value, sums: list[ir.Value], places: Places) -> list[ir.Value]:

@@ -46,6 +46,13 @@ def k_block(extent: int, row_bytes: int, bytes_: int) -> int:
     return block if block >= most // 8 else extent
 
 
+def runs(extent: int, most: int) -> list[tuple[int, int]]:
+    """(count, size) of runs of at most so many steps: of one size if a divisor is near, or else with a shorter last one."""
+    size = k_block(extent, 1, most)
+    count, rest = divmod(extent, size if size <= most else most)
+    return [(n, steps) for n, steps in ((count, min(size, most)), (1, rest)) if n and steps]
+
+
 def spans(tiles: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
     """(first, count, size) of tiles that cover an extent in order."""
     begins = itertools.accumulate((count * size for count, size in tiles), initial=0)

@@ -1,7 +1,7 @@
 """Arithmetic of bf16 in f32, which is how every processor computes it: vectorized like any other, and without calls.
 
-Each result is rounded to bf16, by bits where the target has no instruction for it: LLVM would call a function of the C
-compiler's run-time library that older ones do not have.
+Each result is rounded to bf16 by bits: AVX-512's instruction makes zeros of the smallest numbers, and where a target has none
+LLVM would call a function of the C compiler's run-time library that older ones do not have.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def widen_bf16(module: ir.Operation, target: Target) -> None:
             with ir.InsertionPoint(op), op.location:
                 _replace_in_f32(op)
             op.erase()
-    for op in find_all(module, "arith.truncf") if not target.avx512_bf16 else []:
+    for op in find_all(module, "arith.truncf"):
         if _is_bf16(op.results[0].type):
             with ir.InsertionPoint(op), op.location:
                 op.results[0].replace_all_uses_with(_rounded(op.operands[0]))
