@@ -16,22 +16,3 @@ def seeded():
     import torch
 
     torch.manual_seed(0)
-
-
-@pytest.fixture(scope="session")
-def lowered():
-    """Every operator that this session has lowered."""
-    return set()
-
-
-@pytest.fixture(autouse=True)
-def recorded(monkeypatch, lowered):
-    from frontend import lower
-
-    original = lower._lower_node
-
-    def lower_node(node, *args):
-        lowered.add(node.op)
-        return original(node, *args)
-
-    monkeypatch.setattr(lower, "_lower_node", lower_node)
