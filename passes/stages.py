@@ -13,9 +13,14 @@ class BadModule(Exception):
 
 def read(path: Path) -> ir.Module:
     try:
-        return ir.Module.parseFile(str(path), ir.Context())
+        with path.open("rb"):  # the system's own reason, where there is nothing to parse
+            module = ir.Module.parseFile(str(path), ir.Context())
+    except OSError as error:
+        raise BadModule(f"{path}: {error.strerror}; expected a file of MLIR") from error
     except ir.MLIRError as error:
         raise BadModule(f"{path} is not valid MLIR: {error}") from error
+    _locate_terminators(module, f'loc("{path}":')
+    return module
 
 
 def write(module: ir.Module, path: Path) -> None:
@@ -36,3 +41,19 @@ def translate(inputs: list[Path], outputs: list[Path]) -> None:
     from passes.translate import to_llvm_ir
 
     outputs[0].write_text(to_llvm_ir(read(inputs[0])))
+
+
+def _locate_terminators(module: ir.Module, here: str) -> None:
+    """Terminators that text leaves out come from where their parents do, not from a line of this file.
+
+    So a module that was written and read again becomes, to the byte, what it would have become without.
+    """
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        for block in (block for region in op.regions for block in region):
+            last = block.operations[-1].operation if len(block.operations) else None
+            if last and str(last.location).startswith(here) and not str(op.location).startswith(here):
+                last.location = op.location
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)

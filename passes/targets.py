@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import platform
 import re
@@ -62,7 +63,10 @@ def find(name: str) -> Target:
     if name == NATIVE:
         return native()
     if name not in TARGETS:
-        raise UnknownTarget(f"no target {name!r}; there are {NATIVE}, {', '.join(TARGETS)}")
+        names = (NATIVE, *TARGETS)
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise UnknownTarget(f"no target {name!r}{hint}; there are {', '.join(names)}")
     return TARGETS[name]
 
 
