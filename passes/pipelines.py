@@ -12,13 +12,14 @@ from passes.expand_exp import expand_exp
 from passes.generalize import generalize_moves
 from passes.lower_products import lower_products
 from passes.mlir import ir, passmanager
+from passes.names import nearest
 from passes.parallelize import parallelize
 from passes.protect_products import protect_products, restore_products
 from passes.reassociate import reassociate_sums
 from passes.schedule import ScheduleError
 from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
-from passes.steps import Pipeline, PythonPass, Step, bare, name_of, nearest, steps_of
+from passes.steps import Pipeline, PythonPass, Step, bare, name_of, steps_of
 from passes.targets import Target
 from passes.unused import drop_unused_calls
 from passes.widen_bf16 import widen_bf16
@@ -127,7 +128,7 @@ class PipelineError(Exception):
 def find(name: str) -> Pipeline:
     """The pipeline of a name."""
     if name not in PIPELINES:
-        raise PipelineError(f"no pipeline {name!r}{nearest(name, PIPELINES)}; there are {', '.join(PIPELINES)}")
+        raise PipelineError(f"no pipeline {name!r}; there are {', '.join(PIPELINES)}{nearest(name, PIPELINES)}")
     return PIPELINES[name]
 
 

@@ -23,8 +23,12 @@ def read(path: Path) -> ir.Module:
     return module
 
 
+def text(module: ir.Module) -> str:
+    return module.operation.get_asm(enable_debug_info=True)
+
+
 def write(module: ir.Module, path: Path) -> None:
-    path.write_text(module.operation.get_asm(enable_debug_info=True))
+    path.write_text(text(module))
 
 
 def run_pipeline(inputs: list[Path], outputs: list[Path], pipeline: str, target: str) -> None:

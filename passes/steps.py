@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from passes.mlir import ir
+from passes.names import nearest
 from passes.targets import Target
 
 PythonPass = Callable[[ir.Operation, Target], None]
@@ -37,11 +37,6 @@ def bare(entry: str | PythonPass) -> str:
     return found[0] if found else name_of(entry)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def steps_of(pipeline: Pipeline) -> list[Step]:
     """Every pass of a pipeline, in order."""
     names = [bare(entry) for entry in pipeline]
@@ -58,7 +53,7 @@ def place(steps: list[Step], word: str, pipeline: str) -> int:
         return alike[int(number or 1) - 1]
     if not alike:
         hint = nearest(word, {*labels, *(bare(step.entry) for step in steps)})
-        raise UnknownStep(f"{pipeline} has no pass {word!r}{hint}; `python -m passes list {pipeline}` names all")
+        raise UnknownStep(f"{pipeline} has no pass {word!r}, `python -m passes list {pipeline}` names all{hint}")
     if number:
         raise UnknownStep(f"{pipeline} has no {word!r}: {name!r} occurs {_times(len(alike))}")
     behind = (f"{labels[i]} ({f'after {labels[i - 1]}' if i else 'at the start'})" for i in alike)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import platform
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from passes.names import nearest
 
 NATIVE = "native"  # in place of a triple, a processor or its features: those of the machine that this runs on
 
@@ -64,9 +65,7 @@ def find(name: str) -> Target:
         return native()
     if name not in TARGETS:
         names = (NATIVE, *TARGETS)
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise UnknownTarget(f"no target {name!r}{hint}; there are {', '.join(names)}")
+        raise UnknownTarget(f"no target {name!r}; there are {', '.join(names)}{nearest(name, names)}")
     return TARGETS[name]
 
 
