@@ -19,7 +19,7 @@ def read(path: Path) -> ir.Module:
         raise BadModule(f"{path}: {error.strerror}; expected a file of MLIR") from error
     except ir.MLIRError as error:
         raise BadModule(f"{path} is not valid MLIR: {error}") from error
-    _locate_terminators(module, f'loc("{path}":')
+    _locate_unwritten(module, f'loc("{path}":')
     return module
 
 
@@ -47,17 +47,22 @@ def translate(inputs: list[Path], outputs: list[Path]) -> None:
     outputs[0].write_text(to_llvm_ir(read(inputs[0])))
 
 
-def _locate_terminators(module: ir.Module, here: str) -> None:
-    """Terminators that text leaves out come from where their parents do, not from a line of this file.
+def _locate_unwritten(module: ir.Module, here: str) -> None:
+    """What text says no location of, loops' variables and terminators, is where its parent is, not at a line of this file.
 
     So a module that was written and read again becomes, to the byte, what it would have become without.
     """
 
+    def unwritten(value: ir.Operation | ir.Value) -> bool:
+        return str(value.location).startswith(here)
+
     def visit(op: ir.Operation) -> ir.WalkResult:
-        for block in (block for region in op.regions for block in region):
-            last = block.operations[-1].operation if len(block.operations) else None
-            if last and str(last.location).startswith(here) and not str(op.location).startswith(here):
-                last.location = op.location
+        if op.regions and not unwritten(op):
+            for block in (block for region in op.regions for block in region):
+                for argument in filter(unwritten, block.arguments):
+                    argument.set_location(op.location)
+                for last in filter(unwritten, ([block.operations[-1]] if len(block.operations) else [])):
+                    last.operation.location = op.location
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 
 from passes.command.arguments import parser
 
@@ -50,9 +51,11 @@ compdef _doit doit doitw
 def script(shell: str) -> str:
     """For `source <(python -m passes completion bash)`; where doit is there it also completes doit's tasks."""
     ours, frame = {"bash": (BASH, BASH_DOIT), "zsh": (ZSH, ZSH_DOIT)}[shell]
-    words = [sys.executable, "-m", "doit", "tabcompletion", "--shell", shell]
-    doit = subprocess.run(words, check=False, capture_output=True, text=True)
-    return ours + (frame % doit.stdout.removesuffix("\n_doit\n") if doit.returncode == 0 else "")
+    doit = Path(sys.executable).with_name("doit")  # by this name, which goes into the script
+    if not doit.exists():
+        return ours
+    done = subprocess.run([doit, "tabcompletion", "--shell", shell], check=False, capture_output=True, text=True)
+    return ours + (frame % done.stdout.removesuffix("\n_doit\n") if done.returncode == 0 else "")
 
 
 def names(before: list[str]) -> list[str]:
