@@ -24,7 +24,7 @@ complete -o bashdefault -o default -F _sluice_passes python python3
 BASH_DOIT = r"""
 if declare -F _get_comp_words_by_ref >/dev/null || . /usr/share/bash-completion/bash_completion 2>/dev/null; then
 %s
-complete -F _doit doitw
+complete -o filenames -F _doit doitw
 else
     echo "doit's tasks are completed where the package bash-completion is installed" >&2
 fi
