@@ -10,7 +10,7 @@ MOVING = ("linalg.transpose", "linalg.broadcast")
 
 
 def generalize_moves(module: ir.Operation, target: Target) -> None:
-    """Operations that only move elements, so that they fuse with what reads them."""
+    """Write what only moves elements as linalg.generic, so that it fuses with what reads it."""
     for function in functions(module):
         generalize(function, *MOVING)
 

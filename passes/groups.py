@@ -7,15 +7,18 @@ its subscripts name every tiled loop.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from passes.loops import loops_of
 from passes.mlir import ir
-from passes.products import RESULT, Product, product_of
+from passes.products import RESULT, Product, product_of, recognized
 from passes.schedule import find_all
 from passes.targets import Target
 from passes.tiles import parallel_tiles, set_tiling, tiling_at
 from passes.tilings import tiling_of
+
+log = logging.getLogger("passes.schedule-products")  # the pass that asks
 
 Tiles = dict[int, int]  # loops, and how many of their iterations a tile has
 MANY = 32  # rows, where their number is known only when the code runs
@@ -37,17 +40,35 @@ def groups_of(function: ir.Operation, target: Target) -> list[Group]:
     taken: set[ir.Operation] = set()
     groups = []
     for op in reversed(at_top):
-        product = product_of(op) if op.name == "linalg.generic" else None
-        if product is None or op in taken or not worth_a_region(product):
+        if op.name != "linalg.generic" or op in taken:
             continue
-        tiling = tiling_at(op) or tiling_of(product.name, target)
-        tiles = parallel_tiles(product, tiling)
-        if tiles:
-            group = _grown(*_root(op, product, tiles, taken), at_top)
-            _set_tilings([group.root, *group.members], target)
+        product = recognized(op)
+        if isinstance(product, str):
+            if log.isEnabledFor(logging.DEBUG) and "reduction" in loops_of(op).kinds:
+                log.debug("%s is no product: it %s", op.location, product)
+        elif not worth_a_region(product):
+            log.debug("%s is too small for threads: %s", op.location, product.name)
+        elif group := _around(op, product, at_top, taken, target):
             taken |= {group.root, *group.members}
             groups.append(group)
     return groups
+
+
+def _around(
+    op: ir.Operation, product: Product, at_top: list[ir.Operation], taken: set[ir.Operation], target: Target
+) -> Group | None:
+    tiling = tiling_at(op) or tiling_of(product.name, target)
+    tiles = parallel_tiles(product, tiling)
+    if not tiles:
+        log.debug("%s has no loop to share out: %s", op.location, product.name)
+        return None
+    group = _grown(*_root(op, product, tiles, taken), at_top)
+    _set_tilings([group.root, *group.members], target)
+    log.debug("%s is a product, %s, tiled %s", op.location, product.name, tiling.words())
+    log.debug("  in a parallel loop over %s by %s", group.root.location, group.tiles)
+    for member in group.members:
+        log.debug("  which computes %s at %s", member.name, member.location)
+    return group
 
 
 def _set_tilings(ops: list[ir.Operation], target: Target) -> None:
@@ -86,7 +107,9 @@ def _grown(root: ir.Operation, tiles: Tiles, at_top: list[ir.Operation]) -> Grou
             loops = _result_loops(op)
             # members of its type write into the root's result, where all but the own tile is other iterations'
             foreign = op.results[0].type == root.results[0].type and wanted[0] != own
-            if not foreign and all(loops[place] >= 0 for place in wanted[0]):
+            if foreign:
+                log.debug("%s stays out of the loop over %s: it would write other tiles", op.location, root.location)
+            elif all(loops[place] >= 0 for place in wanted[0]):
                 tiled[op] = {loop: wanted[0][place] for place, loop in enumerate(loops) if place in wanted[0]}
                 group.members.append(op)
     return group

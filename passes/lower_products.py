@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from passes.targets import Target
 from passes.tiles import NEAR, block_bytes, column_tiles, k_block, row_tiles, runs, spans, tiling_at
 from passes.tilings import default
 
+log = logging.getLogger("passes.lower-products")
+
 RUN = 512  # steps, at most, that are added up before they are added to the result
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LINE = 64  # bytes of a cache line
@@ -35,10 +38,13 @@ WORTH_FETCHING = 1 << 14  # bytes of a block; smaller ones come from near
 
 
 def lower_products(module: ir.Operation, target: Target) -> None:
-    """Every product of static extents whose columns lie side by side."""
+    """Turn every product whose columns lie side by side into loops over register tiles."""
     for op in find_all(module, "linalg.generic"):
         product = product_of(op)
-        if product is None or not all(_along_memory(op.operands[i]) for i in (RIGHT, RESULT)):
+        if product is None:
+            continue
+        if not all(_along_memory(op.operands[i]) for i in (RIGHT, RESULT)):
+            log.debug("%s stays as it is, its columns do not lie side by side: %s", op.location, product.name)
             continue
         with ir.InsertionPoint(op), op.location:
             _Loops(op, product, target).emit()
@@ -92,6 +98,10 @@ class _Loops:
         self.one_pass = product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
         self.block = product.steps if self.one_pass else k_block(product.steps, self.right.row_bytes, most)
+        log.debug(
+            "%s: %s in tiles of at most %d rows, columns of %s, sums of %d steps in blocks of %d, %d unrolled",
+            op.location, product.name, tiling.rows, self.columns, product.steps, self.block, self.unroll,
+        )  # fmt: skip
 
     def emit(self) -> None:
         self._outer(list(self.product.outer), {})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from passes.boundaries import distinct_results, read_only_arguments, results_of_callees
 from passes.chunks import dynamic_chunks
@@ -12,18 +12,19 @@ from passes.expand_exp import expand_exp
 from passes.generalize import generalize_moves
 from passes.lower_products import lower_products
 from passes.mlir import ir, passmanager
+from passes.names import nearest
 from passes.parallelize import parallelize
 from passes.protect_products import protect_products, restore_products
 from passes.reassociate import reassociate_sums
 from passes.schedule import ScheduleError
 from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
+from passes.steps import Pipeline, PythonPass, Step, bare, name_of, steps_of
 from passes.targets import Target
 from passes.unused import drop_unused_calls
 from passes.widen_bf16 import widen_bf16
 
-PythonPass = Callable[[ir.Operation, Target], None]
-Pipeline = tuple[str | PythonPass, ...]  # upstream passes by name, ours as functions of a module and the target
+Around = Callable[[Step, ir.Module], AbstractContextManager[object]]  # what is entered before a pass and left behind it
 
 MIDEND: Pipeline = (
     signless_integers,
@@ -124,9 +125,11 @@ class PipelineError(Exception):
     """A pipeline that cannot be built or that failed on a module: which, at which pass, and why."""
 
 
-def name_of(entry: str | PythonPass) -> str:
-    """A pass as people write it: `canonicalize`, `schedule-products`."""
-    return entry if isinstance(entry, str) else entry.__name__.replace("_", "-")
+def find(name: str) -> Pipeline:
+    """The pipeline of a name."""
+    if name not in PIPELINES:
+        raise PipelineError(f"no pipeline {name!r}; there are {', '.join(PIPELINES)}{nearest(name, PIPELINES)}")
+    return PIPELINES[name]
 
 
 def build(pipeline: Pipeline, target: Target, context: ir.Context, name: str = "pipeline") -> passmanager.PassManager:
@@ -142,14 +145,25 @@ def build(pipeline: Pipeline, target: Target, context: ir.Context, name: str = "
     return manager
 
 
-def run(module: ir.Module, name: str, target: Target) -> None:
-    """Run a pipeline of PIPELINES on a module, in place; the module is verified after each pass."""
+def run(
+    module: ir.Module,
+    name: str,
+    target: Target,
+    steps: Iterable[Step] | None = None,
+    around: Around = lambda step, module: nullcontext(),
+    verify: bool = True,
+) -> None:
+    """Run a pipeline of PIPELINES, or some steps of it, on a module, in place; the module is verified after each pass."""
+    steps = list(steps_of(find(name)) if steps is None else steps)
     with module.context, ir.Location.unknown():
-        manager = build(PIPELINES[name], target, module.context, name)
-        try:
-            manager.run(module.operation)
-        except (ir.MLIRError, ScheduleError) as error:
-            raise PipelineError(f"{name}: {error}") from error
+        managers = [build((step.entry,), target, module.context, name) for step in steps]
+        for step, manager in zip(steps, managers, strict=True):
+            manager.enable_verifier(verify)
+            try:
+                with around(step, module):
+                    manager.run(module.operation)
+            except (ir.MLIRError, ScheduleError) as error:
+                raise PipelineError(f"{name}: {step.label}: {error}") from error
 
 
 def _add(manager: passmanager.PassManager, function: PythonPass, target: Target) -> None:
@@ -161,7 +175,5 @@ def _add(manager: passmanager.PassManager, function: PythonPass, target: Target)
 
 
 def _unknown(pipeline: str, entry: str, error: ValueError) -> str:
-    known = sorted({name_of(e) for p in PIPELINES.values() for e in p})
-    close = difflib.get_close_matches(entry, known, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = nearest(bare(entry), {bare(e) for p in PIPELINES.values() for e in p} - {bare(entry)})
     return f"{pipeline}: no pass {entry!r}{hint} ({' '.join(str(error).split())})"

@@ -82,15 +82,27 @@ class Product:
 
 def product_of(op: ir.Operation) -> Product | None:
     """The product that `op`, a linalg.generic on tensors or memory, computes; None when it is none, or of unknown extents."""
+    found = recognized(op)
+    return found if isinstance(found, Product) else None
+
+
+def recognized(op: ir.Operation) -> Product | str:
+    """The product that `op`, a linalg.generic on tensors or memory, computes, or why it is none that we know to schedule."""
     if len(op.operands) != 3 or not _multiplies_and_adds(op):
-        return None
+        return "does not add products of two operands to a third"
     types = tuple(str(ir.ShapedType(v.type).element_type) for v in op.operands)
     loops = loops_of(op)
-    if types not in TYPES or 0 in loops.sizes or not all(_plain(reads) for reads in loops.reads):
-        return None
+    if types not in TYPES:
+        return f"multiplies {types[LEFT]} and {types[RIGHT]} into {types[RESULT]}"
+    if 0 in loops.sizes:
+        return "is empty"
+    if not all(_plain(reads) for reads in loops.reads):
+        return "has subscripts that are not each a loop of its own"
     product = _classified(loops, types)
     unknown = {d for d, size in enumerate(loops.sizes) if size is None}
-    return product if product is not None and unknown <= {product.m} else None
+    if isinstance(product, Product) and not unknown <= {product.m}:
+        return f"has loops of unknown extent that are not its rows: {', '.join(f'd{d}' for d in sorted(unknown))}"
+    return product
 
 
 def _plain(reads: tuple[int | None, ...]) -> bool:
@@ -98,21 +110,23 @@ def _plain(reads: tuple[int | None, ...]) -> bool:
     return None not in reads and len(set(reads)) == len(reads)
 
 
-def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | None:
+def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | str:
     reads = tuple(tuple(d for d in operand if d is not None) for operand in loops.reads)
     left, right, result = reads
     sums = [d for d, kind in enumerate(loops.kinds) if kind == "reduction"]
     if not result or not right or not set(sums) <= set(left) & set(right):
-        return None
+        return "sums over a loop that one operand does not have, or has a scalar for an operand"
     n = result[-1]
     paired = types[:2] == ("bf16", "bf16") and len(sums) == 2 and right[-1] == left[-1] == sums[-1]
     pair = sums[-1] if paired and loops.sizes[sums[-1]] == 2 else None
-    if len(sums) != (1 if pair is None else 2) or right[-1 if pair is None else -2] != n or n in left:
-        return None
+    if len(sums) != (1 if pair is None else 2):
+        return f"sums over {len(sums)} loops"
+    if right[-1 if pair is None else -2] != n or n in left:
+        return "has columns that do not lie along the right operand and the result alone"
     rows = [d for d in left if d in result and d not in right]
     outer = [d for d, kind in enumerate(loops.kinds) if kind == "parallel" and d not in rows and d != n]
     if len(rows) > 1 or not set(outer) <= set(right):
-        return None
+        return "has several loops of rows, or an outer loop that the right operand does not have"
     return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, reads, loops.sizes, types)
 
 

@@ -17,7 +17,7 @@ NAMED = ("linalg.matmul", "linalg.batch_matmul", "linalg.contract")
 
 
 def protect_products(module: ir.Operation, target: Target) -> None:
-    """Every linalg operation that is a product becomes a cast."""
+    """Hide every linalg operation that is a product in a cast, so that nothing fuses with it."""
     for function in functions(module):
         generalize(function, *NAMED)
     for op in find_all(module, "linalg.generic"):
@@ -31,7 +31,7 @@ def protect_products(module: ir.Operation, target: Target) -> None:
 
 
 def restore_products(module: ir.Operation, target: Target) -> None:
-    """The casts become linalg.generic again."""
+    """Turn the casts into linalg.generic again."""
     from passes.mlir import linalg  # slow to import, and most stages do without
 
     for op in find_all(module, "builtin.unrealized_conversion_cast"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from passes.groups import Group, groups_of
 from passes.loops import loops_of
 from passes.mlir import ir
 from passes.products import RESULT, product_of
 from passes.schedule import Schedule, find_all, functions, mark
 from passes.targets import Target
+
+log = logging.getLogger("passes.schedule-products")
 
 
 def schedule_products(module: ir.Operation, target: Target) -> None:
@@ -29,6 +33,7 @@ def _own_starts(function: ir.Operation) -> None:
         start = op.operands[RESULT]
         shared = len(list(start.uses)) > 1 and not isinstance(start.owner, ir.Block)
         if shared and start.owner.name in ("linalg.fill", "linalg.generic"):
+            log.debug("%s gets a start of its own, a copy of %s", op.location, start.owner.name)
             with ir.InsertionPoint(op):
                 op.operands[RESULT] = start.owner.operation.clone().results[start.result_number]
 

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from passes.names import nearest
+
 NATIVE = "native"  # in place of a triple, a processor or its features: those of the machine that this runs on
 
 
@@ -62,7 +64,8 @@ def find(name: str) -> Target:
     if name == NATIVE:
         return native()
     if name not in TARGETS:
-        raise UnknownTarget(f"no target {name!r}; there are {NATIVE}, {', '.join(TARGETS)}")
+        names = (NATIVE, *TARGETS)
+        raise UnknownTarget(f"no target {name!r}; there are {', '.join(names)}{nearest(name, names)}")
     return TARGETS[name]
 
 

@@ -14,6 +14,7 @@ AS_THEY_ARE = {"arith.constant", "arith.select", "arith.bitcast", "arith.extf", 
 
 
 def widen_bf16(module: ir.Operation, target: Target) -> None:
+    """Compute what has operands or results of bf16 in f32, and round each result."""
     for op in find_all(module):
         types = [value.type for value in (*op.operands, *op.results)]
         if op.name.startswith(("arith.", "math.")) and op.name not in AS_THEY_ARE and any(map(_is_bf16, types)):

@@ -1,0 +1,1 @@
+"""The command `python -m passes`, for those who debug passes."""
