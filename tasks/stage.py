@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,7 @@ from tasks.watch import Watch
 
 PACKAGES = ("frontend", "passes", "runner", "model", "tasks")
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+CLOCK = 2.0  # seconds, more than the step of a time stamp in compiled code
 
 
 class Forgotten(Exception):
@@ -32,6 +34,7 @@ def main() -> int:
     began = time.time_ns()
     options = _arguments()
     signal.signal(signal.SIGTERM, _interrupted)
+    _keep_no_code_of_new_files()
     watch = Watch(Path.cwd()) if options.uses else None
     if watch:
         _die_with_parent()
@@ -52,6 +55,17 @@ def main() -> int:
         print(_sentence(error, outputs), file=sys.stderr)
         return 1
     return 0
+
+
+def _keep_no_code_of_new_files() -> None:
+    """Python knows compiled code by the source's size and whole second: an edit within that second would not count."""
+    keep = SourceFileLoader.set_data
+
+    def set_data(self: SourceFileLoader, path: str, data: Any, **options: Any) -> None:
+        if time.time() - os.stat(self.path).st_mtime > CLOCK:
+            keep(self, path, data, **options)
+
+    SourceFileLoader.set_data = set_data  # type: ignore[method-assign]
 
 
 def _atomically(outputs: list[Path], write: Callable[[list[Path]], Any]) -> Any:
