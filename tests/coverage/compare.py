@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,8 @@ from torch.testing._internal.opinfo.core import DecorateInfo, OpInfo, SampleInpu
 from tests.coverage import ties
 
 
-def difference(
-    op: OpInfo, actual: Sequence[Any], expected: Sequence[Any], sample: SampleInput | None = None, slack: float = 0.0
-) -> str | None:
-    """What differs, or None. Results are flat; those that are no tensors must be equal; `slack` adds to the tolerance."""
+def difference(op: OpInfo, actual: Sequence[Any], expected: Sequence[Any], sample: SampleInput | None = None) -> str | None:
+    """What differs, or None. Results are flat; those that are no tensors must be equal."""
     if len(actual) != len(expected):
         return f"{len(actual)} results, expected {len(expected)}"
     for a, e in zip(actual, expected, strict=True):
@@ -28,33 +26,13 @@ def difference(
     for a, e in zip(_determined(op, actual, sample), _determined(op, expected, sample), strict=True):
         if isinstance(e, torch.Tensor):
             try:
-                torch.testing.assert_close(a, e, equal_nan=True, check_stride=False, **tolerances(op, e.dtype, slack))
+                torch.testing.assert_close(a, e, equal_nan=True, check_stride=False, **tolerances(op, e.dtype))
             except AssertionError as error:
                 return " ".join(str(error).split())[:300]
     return None
 
 
-def movement(function: Callable[..., Sequence[Any]], tensors: Sequence[torch.Tensor], expected: Sequence[Any]) -> float:
-    """How far eager's own results move when every floating-point input changes by its last bit.
-
-    Where that is more than the tolerance (a softmax of logits in the thousands), no two orders of summation agree to it.
-    """
-    generator = torch.Generator().manual_seed(0)
-    most = 0.0
-    for _ in range(4):
-        moved = [
-            t * (1 + torch.randint(-1, 2, t.shape, generator=generator) * torch.finfo(t.dtype).eps)
-            if t.is_floating_point()
-            else t
-            for t in tensors
-        ]
-        for a, e in zip(function(*moved), expected, strict=True):
-            if isinstance(e, torch.Tensor) and e.is_floating_point() and e.numel() and a.shape == e.shape:
-                most = max(most, (a - e).abs().nan_to_num(0.0, 0.0, 0.0).max().item())
-    return most
-
-
-def tolerances(op: OpInfo, dtype: torch.dtype, slack: float = 0.0) -> dict[str, float]:
+def tolerances(op: OpInfo, dtype: torch.dtype) -> dict[str, float]:
     """assert_close's defaults for the dtype, or the wider ones that the database itself gives the operator."""
     if dtype not in (torch.float32, torch.complex64):
         return {}
@@ -71,7 +49,7 @@ def tolerances(op: OpInfo, dtype: torch.dtype, slack: float = 0.0) -> dict[str, 
                 atol, rtol = max(atol, one.d[torch.float32].atol), max(rtol, one.d[torch.float32].rtol)
             if isinstance(one, precisionOverride) and torch.float32 in one.d:
                 atol = max(atol, one.d[torch.float32])
-    return {"rtol": rtol, "atol": atol + slack}
+    return {"rtol": rtol, "atol": atol}
 
 
 def _form(value: Any) -> str:
