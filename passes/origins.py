@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ _USED = re.compile(r"#loc\d*")
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _WRITTEN = re.compile(rf" loc\(((?:{_QUOTED}|[^()\"]|\((?:{_QUOTED}|[^()\"]|\([^()]*\))*\))*)\)")
 _PART = re.compile(rf"({_QUOTED})(?::(\d+):\d+|(\())?|\b(unknown)\b")
+_ESCAPED = re.compile(r"((?:\\[0-9A-F]{2})+)|\\(.)")
 _INSTRUCTION = re.compile(r"^  (?=[^ \]])")
 _DEBUG = re.compile(r"!dbg !(\d+)")
 _LINE = re.compile(r"^!(\d+) = !DILocation\(line: (\d+)", re.MULTILINE)
@@ -149,7 +149,7 @@ def _code(text: str) -> Iterator[str]:
 
 
 def _unquoted(quoted: str) -> str:
-    try:
-        return str(json.loads(quoted))
-    except ValueError:
-        return quoted[1:-1]
+    """A name as it was before MLIR put it in quotes, where bytes are two hexadecimal digits."""
+    return _ESCAPED.sub(
+        lambda m: bytes.fromhex(m[1].replace("\\", "")).decode(errors="replace") if m[1] else m[2], quoted[1:-1]
+    )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
-import difflib
+import errno
 import gzip
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from passes.origins import Leaf, Origin, origin
 
+_HUNK = re.compile(r"^(\d+)(?:,(\d+))?([acd])(\d+)(?:,(\d+))?$", re.MULTILINE)
 _RENAMED = re.compile(r"%[\w$.-]+|#map\d*|\^bb\d+")
 
 Change = tuple[int, int, int, int]  # lines begin:end of the text before that became lines begin:end
@@ -80,8 +85,23 @@ class Documents:
     def _changes(self, before: array[int], after: array[int]) -> tuple[Change, ...]:
         """What differs in more than its indentation and in how values are numbered."""
         old, new = ([self._bare_of[number] for number in text] for text in (before, after))
-        codes = difflib.SequenceMatcher(None, old, new).get_opcodes()
-        return tuple((a, b, c, d) for kind, a, b, c, d in codes if kind != "equal")
+        return tuple(changes(old, new))
+
+
+def changes(old: Sequence[int], new: Sequence[int]) -> Iterator[Change]:
+    """What diff finds between two texts, each given as a number for each line."""
+    program = shutil.which("diff")
+    if not program:
+        raise FileNotFoundError(errno.ENOENT, "no such program; it comes with diffutils", "diff")
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+        paths = [Path(folder, name) for name in ("old", "new")]
+        for path, lines in zip(paths, (old, new), strict=True):
+            path.write_text("".join(f"{line}\n" for line in lines))
+        found = subprocess.run([program, *paths], stdout=subprocess.PIPE, text=True, check=False).stdout
+    for match in _HUNK.finditer(found):
+        begin, end, kind, first, last = match.groups()
+        a, c = int(begin) - (kind != "a"), int(first) - (kind != "d")
+        yield a, int(end or begin), c, int(last or first)
 
 
 def _steps(numbers: array[int]) -> list[int]:

@@ -4,7 +4,7 @@ const page = JSON.parse(document.getElementById("page").textContent);
 const $ = (id) => document.getElementById(id);
 const buttons = [...document.querySelectorAll("[data-step]")];
 const documents = [];
-const state = { step: 0, diff: false, listing: 0, query: null, leaves: [], places: new Set(), related: [], chosen: false };
+const state = { step: 0, shown: -1, diff: false, listing: 0, query: null, leaves: [], places: new Set(), related: [], chosen: false };
 let table, left, right;
 
 async function unpacked(id) {
@@ -49,6 +49,7 @@ async function showStep(number, row = 0) {
   if (state.step !== number) return; // another was chosen meanwhile
   const same = { ...after, changes: after.changes.subarray(0, 0) };
   left.show(state.diff ? Runs.diff(before ?? after, before ? after : same) : Runs.whole(after), "mlir", row);
+  state.shown = number;
   if (state.query && !row) match(true, false);
 }
 
