@@ -39,7 +39,7 @@ def distinct_results(module: ir.Operation, target: Target) -> None:
 
 
 def results_as_allocated(module: ir.Operation, target: Target) -> None:
-    """After bufferization: memory that is returned in another shape is allocated in that one, so the caller's can stand for it."""
+    """After bufferization: what is returned in another shape is allocated in that one, and the caller's memory can serve."""
     for op in find_all(module, "func.return"):
         for value in op.operands:
             shapes = _reshapes(value)
