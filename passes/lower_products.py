@@ -34,6 +34,7 @@ RUN = 512  # steps, at most, that are added up before they are added to the resu
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LINE = 64  # bytes of a cache line
 AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
+COMPACT = 1 << 16  # bytes of sums that are worth memory of their own
 WORTH_FETCHING = 1 << 14  # bytes of a block; smaller ones come from near
 
 
@@ -111,12 +112,41 @@ class _Loops:
             with _loop(0, self.product.extent(loops[0]), 1) as place:
                 self._outer(loops[1:], places | {loops[0]: place})
             return
+        result = self.sums
+        compact = self._compact()
+        if compact is not None:
+            self.sums = result.compact(compact)
+            for tile in self._tiles():
+                for cell, lanes in self._cells(tile, places):
+                    self.sums.store(self.sums.zero(), cell, lanes)
         with _loop(0, self.product.steps // self.block, self.block) as block:
-            for rows, loop in self._row_loops():
-                with loop as row:
-                    for first_column, column_count, columns in spans(self.columns):
-                        with _loop(first_column, column_count, columns) as column:
-                            self._tile(self._tile_at(rows, columns, row, column), block, places)
+            for tile in self._tiles():
+                self._tile(tile, block, places)
+        if compact is not None:
+            for tile in self._tiles():
+                for cell, lanes in self._cells(tile, places):
+                    result.store(arith.addf(result.load(cell, lanes), self.sums.load(cell, lanes)), cell, lanes)
+            self.sums = result
+
+    def _tiles(self) -> Iterator[_Tile]:
+        for rows, loop in self._row_loops():
+            with loop as row:
+                for first_column, column_count, columns in spans(self.columns):
+                    with _loop(first_column, column_count, columns) as column:
+                        yield self._tile_at(rows, columns, row, column)
+
+    def _compact(self) -> tuple[int, int] | None:
+        """Rows and columns of memory of its own for the sums, where blocks pass over them again and again.
+
+        The rows of a wide result are often a multiple of a page apart, so that few of them stay in a cache together.
+        """
+        rows, columns = self.product.rows, self.product.columns
+        if rows is None or self.block == self.product.steps or 4 * rows * columns > COMPACT:
+            return None
+        return rows, columns
+
+    def _cells(self, tile: _Tile, places: Places) -> list[tuple[Places, int]]:
+        return [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
 
     def _row_loops(self) -> Iterator[tuple[int, AbstractContextManager[ir.Value]]]:
         """The sizes of row tiles, each with the loop over where they begin."""
@@ -139,7 +169,7 @@ class _Loops:
 
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
         """Add one block's products to a tile of the result, in runs that each start at zero: so the sums round less."""
-        cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
+        cells = self._cells(tile, places)
         for first, count, steps in spans(runs(self.block, RUN)):
             with _loop(first, count, steps) as begin:
                 sums = self._run(tile, block, begin, steps, places, len(cells))
