@@ -177,8 +177,8 @@ class _Loops:
                     self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
 
     def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, steps: int, places: Places, count: int) -> list[ir.Value]:
-        unroll = self.unroll
-        chains = min(unroll, -(-IN_FLIGHT // count))  # sums of each cell, in turn, so that none waits for the one before
+        chains = -(-IN_FLIGHT // count)  # sums of each cell, in turn, so that none waits for the one before
+        unroll = -(-self.unroll // chains) * chains
         sums = [self.sums.zero()] * (count * chains)
         whole = steps // unroll * unroll if steps >= 2 * unroll else 0
         first = arith.addi(block, begin)
@@ -186,7 +186,7 @@ class _Loops:
             loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
             with ir.InsertionPoint(loop.body):
                 step = arith.addi(begin, loop.induction_variable)
-                self._fetch(tile, block, step, places)
+                self._fetch(tile, block, step, unroll, places)
                 scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
         sums = self._steps(tile, steps - whole, shifted(first, whole), sums, places)
@@ -203,14 +203,14 @@ class _Loops:
             sums = sums[chain:] + added
         return sums
 
-    def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, places: Places) -> None:
+    def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, unroll: int, places: Places) -> None:
         """This iteration's share of the next block, in elements from its begin on; of a single tile, what comes soon."""
         p, bytes_ = self.product, self.right.element.width // 8
         elements = self.block * self.right.row_bytes // bytes_
         if elements * bytes_ < WORTH_FETCHING or not self.right.packed or p.rows is None:
             return
         if self.one_pass:
-            for ahead in range(AHEAD, AHEAD + self.unroll * self.right.row_bytes, LINE):
+            for ahead in range(AHEAD, AHEAD + unroll * self.right.row_bytes, LINE):
                 self.right.fetch(places, arith.addi(block, step), index(ahead // bytes_), near=True)
             return
         cells = p.rows * p.columns
@@ -218,7 +218,7 @@ class _Loops:
         done = arith.addi(arith.muli(tile.row, index(p.columns)), arith.muli(tile.column, index(tile.rows)))
         begin = arith.divui(arith.muli(done, index(elements)), index(cells))
         position = arith.addi(begin, arith.muli(step, index(each)))
-        for at in range(0, each * self.unroll, LINE // bytes_):
+        for at in range(0, each * unroll, LINE // bytes_):
             self.right.fetch(places, shifted(block, self.block), shifted(position, at), near=elements * bytes_ <= NEAR)
 
     def _cell(self, places: Places, line: ir.Value, column: ir.Value | None = None) -> Places:
