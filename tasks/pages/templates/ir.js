@@ -29,6 +29,8 @@ async function load(number) {
   return documents[number];
 }
 
+const lines = (count) => `${count.toLocaleString("en")} line${count === 1 ? "" : "s"}`;
+
 // ---- passes
 
 async function showStep(number, row = 0) {
@@ -39,7 +41,7 @@ async function showStep(number, row = 0) {
   history.replaceState(null, "", `#${step.pipeline}/${encodeURIComponent(step.name)}`);
   $("title").textContent = step.name;
   $("does").textContent = step.does;
-  $("size").textContent = `${step.lines.toLocaleString("en")} lines, ${(step.size / 1024).toFixed(0)} KiB`;
+  $("size").textContent = `${lines(step.lines)}, ${(step.size / 1024).toFixed(0)} KiB`;
   $("whole").setAttribute("aria-pressed", String(!state.diff));
   $("diff").setAttribute("aria-pressed", String(state.diff));
   showLegend(step, page.steps[number - 1] ?? step);
@@ -153,11 +155,11 @@ async function describe() {
     if (index >= 0) parts.push(`<a href="#" data-listing="${index}" data-line="${line}"><code>${escaped(where)}</code></a>`);
     else if (file) parts.push(`<code>${escaped(where)}</code>`);
   }
-  parts.push(`<span>${(await count(page.steps[state.step].document)).toLocaleString("en")} lines of this IR</span>`);
+  parts.push(`<span>${lines(await count(page.steps[state.step].document))} of this IR</span>`);
   for (const [index, listing] of page.listings.entries()) {
     if (listing.source) continue;
-    const lines = `${listing.name}: ${(await count(listing.document)).toLocaleString("en")} lines`;
-    parts.push(`<a href="#" data-listing="${index}">${escaped(lines)}</a>`);
+    const said = `${listing.name}: ${lines(await count(listing.document))}`;
+    parts.push(`<a href="#" data-listing="${index}">${escaped(said)}</a>`);
   }
   $("origin").innerHTML = parts.join("");
 }
@@ -170,7 +172,7 @@ async function showListing(number) {
   const language = listing.source ? "python" : listing.name === "assembly" ? "assembly" : "llvm";
   if (other || !right.runs.count) right.show(Runs.whole(it), language);
   else right.draw();
-  $("akin").textContent = state.chosen ? `${(await count(listing.document)).toLocaleString("en")} lines of the chosen origin` : "";
+  $("akin").textContent = state.chosen ? `${lines(await count(listing.document))} of the chosen origin` : "";
 }
 
 function step(viewer, forward) {
@@ -229,8 +231,8 @@ async function search(text) {
 }
 
 function report(passes) {
-  const lines = page.steps[state.step] && buttons[state.step].querySelector(".hits").textContent;
-  $("found").textContent = passes ? `${lines || 0} lines here, found after ${passes} passes` : "not found";
+  const here = Number(buttons[state.step].querySelector(".hits").textContent.replaceAll(",", ""));
+  $("found").textContent = passes ? `${lines(here)} here, found after ${passes} pass${passes === 1 ? "" : "es"}` : "not found";
 }
 
 /** Go to the next match, here or else in the next pass that has one. */
