@@ -19,6 +19,7 @@ RESERVED = {
     "iterations",
     "warmup",
     "search",
+    "timeout",
     "dtypes",
     "seq_lens",
     "engines",

@@ -1,0 +1,197 @@
+"""Run files of one stage on a case in a process of its own, which may crash or hang, and tell how far off each result is.
+
+`python -m runner.checking.probe CASES FUNCTION FILE... --target T --out VERDICT.json [--keep FOLDER] [--places FILE.json]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RUNS = 3  # of code that starts threads: a race gives other numbers sooner or later
+THREADS = 4  # more than this machine may have, so that they come in turns
+TIMEOUT = 300.0  # seconds
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result: how far off it is, where, and whether that is allowed."""
+
+    name: str
+    node: str
+    source: str
+    error: float
+    tolerance: float
+    index: tuple[int, ...]
+    actual: str
+    expected: str
+    fault: str
+    right: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.name}{list(self.index)}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`said`: why there is none, in a sentence. `findings`: of each result, in the case's order."""
+
+    findings: tuple[Finding, ...] = ()
+    said: str = ""
+
+    @property
+    def right(self) -> bool:
+        return not self.said and all(finding.right for finding in self.findings)
+
+    @property
+    def wrong(self) -> bool:
+        """It ran and its numbers are wrong."""
+        return not self.said and not self.right
+
+    @property
+    def worst(self) -> Finding | None:
+        """The first that is wrong, else that of the largest error."""
+        bad = [f for f in self.findings if not f.right]
+        return bad[0] if bad else max(self.findings, key=lambda f: f.error, default=None)
+
+
+def probe(
+    files: Sequence[Path],
+    cases: Path,
+    function: str,
+    target: str,
+    timeout: float = TIMEOUT,
+    keep: Path | None = None,
+    places: Path | None = None,
+) -> Verdict:
+    """What files of one stage compute, against a case; with `keep` their results are left there as `0`, `1`, ... instead.
+
+    With `places` the function, of MLIR as the frontend writes it, is made to return the values that are there as well.
+    """
+    with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
+        out = Path(scratch, "verdict.json")
+        words = [str(cases), function, *map(str, files), "--target", target, "--out", str(out), "--scratch", scratch]
+        words += [word for name, path in (("--keep", keep), ("--places", places)) if path for word in (name, str(path))]
+        said = process("runner.checking.probe", words, timeout)
+        if said:
+            return Verdict(said=said)
+        return Verdict(tuple(Finding(**{**row, "index": tuple(row["index"])}) for row in json.loads(out.read_text())))
+
+
+def process(module: str, words: Iterable[str], timeout: float) -> str:
+    """Run a module of ours in a process of its own. The sentence with which it failed; empty if it did not."""
+    command = [sys.executable, "-m", module, *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "OMP_DYNAMIC": "false"}
+    try:
+        done = subprocess.run(command, timeout=timeout, check=False, capture_output=True, text=True, env=environment)
+    except subprocess.TimeoutExpired:
+        return f"does not end within {timeout:g} s"
+    if done.returncode < 0:
+        return f"crashes with {signal.Signals(-done.returncode).name}"
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return (lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else ""
+
+
+def main() -> int:
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("cases", "function"):
+        parser.add_argument(name)
+    parser.add_argument("files", nargs="+", type=Path)
+    for name in ("target", "out", "scratch"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--places", type=Path)
+    given = parser.parse_args()
+    try:
+        rows = _run(given)
+    except Exception as error:
+        if not one_sentence(error):
+            raise
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    Path(given.out).write_text(json.dumps([asdict(row) for row in rows]))
+    return 0
+
+
+def one_sentence(error: Exception) -> bool:
+    """Whether an error of the project's own or of the system says in a sentence what is wrong."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("passes", "runner")
+
+
+def _run(given: argparse.Namespace) -> list[Finding]:
+    from passes import targets
+    from runner.checking import cases, code
+
+    case = cases.load(Path(given.cases), given.function)
+    if given.places:
+        case = _exposed(given, case)
+    own = [result for result in case.results if result.argument is None]
+    takes = len(case.arguments) + len(own)
+    entry, parallel = code.load(given.files, given.function, takes, targets.find(given.target), Path(given.scratch))
+    answers = [answer(entry, case) for _ in range(RUNS if parallel else 1)]
+    if given.keep:
+        for number, array in enumerate(answers[0]):
+            array.tofile(given.keep / str(number))
+        return []
+    return [finding(case, result, [run[i] for run in answers]) for i, result in enumerate(case.results)]
+
+
+def _exposed(given: argparse.Namespace, case: Any) -> Any:
+    """The case without the results that the file does not show; in place of the file one that returns the others."""
+    from passes import expose, stages
+
+    module = stages.read(given.files[0])
+    places = list(json.loads(given.places.read_text()).values())
+    found = expose.expose(module, given.function, [(name, ordinal, index) for name, ordinal, index in places])
+    given.files = [Path(given.scratch, "exposed.mlir")]
+    stages.write(module, given.files[0])
+    own = len(case.results) - len(places)
+    shown = [result for result, there in zip(case.results[own:], found, strict=True) if there]
+    return replace(case, results=(*case.results[:own], *shown))
+
+
+def answer(entry: Any, case: Any) -> list[np.ndarray]:
+    """What one call leaves in the results."""
+    from runner.checking import cases
+    from runner.jit import call
+
+    arguments = cases.numbers(case)
+    results = [cases.room(case, result) if result.argument is None else arguments[result.argument] for result in case.results]
+    call(entry, [*arguments, *(r for r, kind in zip(results, case.results, strict=True) if kind.argument is None)])
+    return results
+
+
+def finding(case: Any, result: Any, runs: Sequence[np.ndarray]) -> Finding:
+    """One result of several runs: against what is expected, and against one another."""
+    from runner.checking import cases
+    from runner.checking.compare import compare
+
+    dtype, tolerance = result.expected.dtype, case.allowed(result)
+    wanted = cases.expected(case, result)
+    differences = [compare(cases.decoded(run, dtype), wanted, result.nan) for run in runs]
+    worst = next((d for d in differences if not d.within(tolerance)), max(differences, key=lambda d: d.error))
+    fault = worst.fault
+    if any(run.tobytes() != runs[0].tobytes() for run in runs):
+        fault = fault or "other numbers in other runs on several threads: a race"
+    right = worst.within(tolerance) and not fault
+    where = (result.expected.name, result.node, result.source)
+    return Finding(*where, worst.error, tolerance, worst.index, worst.actual, worst.expected, fault, right)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
