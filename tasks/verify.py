@@ -53,7 +53,9 @@ def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield {
         "basename": "bisect",
         "doc": "the first pass after which the model's numbers are wrong, with a file and a command that show it",
-        "actions": [Measure([sys.executable, "-m", "passes", "bisect", *words], builder)],
+        "actions": [
+            Measure([sys.executable, "-m", "passes", "bisect", *words], builder, found="the numbers go wrong: see above")
+        ],
         "file_dep": [*parts, *known],
         "uptodate": [False],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from passes import reference, stages
@@ -31,27 +31,31 @@ class NotRunnable(Exception):
     """A file that no code can be made of: which, and why."""
 
 
-def load(files: Sequence[Path], function: str, takes: int, target: Target, folder: Path) -> tuple[Entry, bool]:
-    """The function of `takes` tensors out of files that belong together, and whether it starts threads.
+def load(files: Sequence[Path], takes: Mapping[str, int], target: Target, folder: Path) -> tuple[dict[str, Entry], bool]:
+    """Functions, each of so many tensors, out of files that belong together, and whether they start threads.
 
     MLIR of any level goes through the plain lowering; `.ll` is compiled as the build does; `.o` is linked as it is. Scratch
     files go to `folder`.
     """
-    objects, parallel, named = [], False, False
+    objects, parallel, unnamed = [], False, set(takes)
     for number, path in enumerate(files):
         code = path.read_bytes() if path.suffix == ".o" else _compiled(path, target)
         parallel = parallel or b"__kmpc_fork_call" in code
-        named = named or f"_mlir_ciface_{function}\0".encode() in code
+        unnamed -= {name for name in unnamed if f"_mlir_ciface_{name}\0".encode() in code}
         objects.append(folder / f"{number}.o")
         objects[-1].write_bytes(code)
-    if not named:
-        raise NotRunnable(f"{', '.join(map(str, files))}: no function {function!r} with a C interface")
-    outside = entry_of(function, takes) + FRESH.format(name="__wrap_malloc", taken="__real_malloc", linkage="") + MEMSET
+    if unnamed:
+        raise NotRunnable(f"{', '.join(map(str, files))}: no function {min(unnamed)!r} with a C interface")
+    outside = (
+        "".join(entry_of(name, count) for name, count in takes.items())
+        + FRESH.format(name="__wrap_malloc", taken="__real_malloc", linkage="")
+        + MEMSET
+    )
     objects.append(folder / "entry.o")
     objects[-1].write_bytes(to_object(outside, "entry", target, PLAIN))
     library = folder / "code.so"
     link_library(objects, library, "-Wl,--wrap=malloc")
-    return from_library(library, function, takes), parallel
+    return {name: from_library(library, name, count) for name, count in takes.items()}, parallel
 
 
 def _compiled(path: Path, target: Target) -> bytes:

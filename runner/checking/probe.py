@@ -48,10 +48,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`said`: why there is none, in a sentence. `findings`: of each result, in the case's order."""
+    """`findings`: of each result, in the case's order. `said`: why it is not right whatever they are, in a sentence.
+
+    `crashed`: it ended the process that ran it, or never ended itself.
+    """
 
     findings: tuple[Finding, ...] = ()
     said: str = ""
+    crashed: bool = False
 
     @property
     def right(self) -> bool:
@@ -86,24 +90,34 @@ def probe(
         out = Path(scratch, "verdict.json")
         words = [str(cases), function, *map(str, files), "--target", target, "--out", str(out), "--scratch", scratch]
         words += [word for name, path in (("--keep", keep), ("--places", places)) if path for word in (name, str(path))]
-        said = process("runner.checking.probe", words, timeout)
-        if said:
-            return Verdict(said=said)
+        ended = process("runner.checking.probe", words, timeout)
+        if ended.said:
+            return Verdict(said=ended.said, crashed=ended.crashed)
+        if keep:
+            return Verdict()
         return Verdict(tuple(Finding(**{**row, "index": tuple(row["index"])}) for row in json.loads(out.read_text())))
 
 
-def process(module: str, words: Iterable[str], timeout: float) -> str:
-    """Run a module of ours in a process of its own. The sentence with which it failed; empty if it did not."""
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: with what sentence, empty if all is well; and whether it was by a signal or not by itself."""
+
+    said: str = ""
+    crashed: bool = False
+
+
+def process(module: str, words: Iterable[str], timeout: float) -> Ended:
+    """Run a module of ours in a process of its own."""
     command = [sys.executable, "-m", module, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "OMP_DYNAMIC": "false"}
     try:
         done = subprocess.run(command, timeout=timeout, check=False, capture_output=True, text=True, env=environment)
     except subprocess.TimeoutExpired:
-        return f"does not end within {timeout:g} s"
+        return Ended(f"does not end within {timeout:g} s", crashed=True)
     if done.returncode < 0:
-        return f"crashes with {signal.Signals(-done.returncode).name}"
+        return Ended(f"crashes with {signal.Signals(-done.returncode).name}", crashed=True)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return (lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else ""
+    return Ended((lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else "")
 
 
 def main() -> int:
@@ -141,9 +155,9 @@ def _run(given: argparse.Namespace) -> list[Finding]:
     if given.places:
         case = _exposed(given, case)
     own = [result for result in case.results if result.argument is None]
-    takes = len(case.arguments) + len(own)
-    entry, parallel = code.load(given.files, given.function, takes, targets.find(given.target), Path(given.scratch))
-    answers = [answer(entry, case) for _ in range(RUNS if parallel else 1)]
+    takes = {given.function: len(case.arguments) + len(own)}
+    entries, parallel = code.load(given.files, takes, targets.find(given.target), Path(given.scratch))
+    answers = [answer(entries[given.function], case) for _ in range(RUNS if parallel else 1)]
     if given.keep:
         for number, array in enumerate(answers[0]):
             array.tofile(given.keep / str(number))
@@ -176,13 +190,13 @@ def answer(entry: Any, case: Any) -> list[np.ndarray]:
     return results
 
 
-def finding(case: Any, result: Any, runs: Sequence[np.ndarray]) -> Finding:
-    """One result of several runs: against what is expected, and against one another."""
+def finding(case: Any, result: Any, runs: Sequence[np.ndarray], expected: np.ndarray | None = None) -> Finding:
+    """One result of several runs: against what is expected, here or in the case's files, and against one another."""
     from runner.checking import cases
     from runner.checking.compare import compare
 
     dtype, tolerance = result.expected.dtype, case.allowed(result)
-    wanted = cases.expected(case, result)
+    wanted = cases.expected(case, result) if expected is None else cases.decoded(expected, dtype)
     differences = [compare(cases.decoded(run, dtype), wanted, result.nan) for run in runs]
     worst = next((d for d in differences if not d.within(tolerance)), max(differences, key=lambda d: d.error))
     fault = worst.fault

@@ -1,0 +1,150 @@
+"""A search for the pass at fault, from its files to what is told of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.bisect.reduce import LONGEST, reduced, shows_fault
+from runner.bisect.reproduce import reference_case
+from runner.bisect.search import Found, passes_between, search
+from runner.bisect.states import NoStates, Pass, Recorded, record
+from runner.checking.probe import Verdict, probe
+
+RIGHT, FOUND, MISUSED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Session:
+    """`cases`: what is right, and for which inputs; without it, what a file computes by the plain lowering, on drawn inputs.
+
+    `into`: the folder for what shows the fault.
+    """
+
+    files: tuple[Path, ...]
+    cases: Path | None
+    pipelines: tuple[str, ...]
+    target: str
+    timeout: float
+    into: Path
+    function: str = ""
+    every: bool = False
+
+    def run(self) -> int:
+        """The exit status: 0 when all is right, 1 when a fault was found, 2 when nothing can be run."""
+        for file in self.files:
+            with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
+                status = self._bisect(file, Path(scratch))
+            if status != RIGHT:
+                return status
+        return RIGHT
+
+    def _bisect(self, file: Path, scratch: Path) -> int:
+        try:
+            recorded = record(file, scratch / "states", self.target, self.pipelines, self.function, self.timeout)
+        except NoStates as error:
+            return _say(f"{file}: {error}", MISUSED)
+        cases, said = self.cases, ""
+        if cases is None:
+            cases, said = reference_case(file, recorded.made, self.target, self.timeout, scratch / "case")
+        if said:
+            return _say(f"{file}: the plain lowering is what is right, but its code {said}", MISUSED)
+        function = json.loads(cases.read_text())[0]["function"]
+        others = [other for other in self.files if other != file] if self.cases else []
+
+        def judge(state: int) -> Verdict:
+            return probe([*others, recorded.path(state)], cases, function, self.target, self.timeout)
+
+        start = judge(0)
+        if not start.right:
+            why = start.said or _off(start)
+            return _say(f"{file} is not right before any pass: {why}; `doit verify` tells which node is wrong", FOUND)
+        found = search(recorded, judge, self.every)
+        if found is None and recorded.failed is None:
+            return _say(_all_right(file, recorded, self.every), RIGHT)
+        return self._tell(file, recorded, found)
+
+    def _tell(self, file: Path, recorded: Recorded, found: Found | None) -> int:
+        if found is None:
+            assert recorded.failed is not None
+            print(f"{file}: {recorded.failed} {recorded.fate}; what it was given is right")
+            return self._reproduce(file, recorded, recorded.failed, recorded.last)
+        suspects = passes_between(recorded, found)
+        why = found.verdict.said or _off(found.verdict)
+        how = "all in order" if self.every else "by halves"
+        print(f"{file}: right before {suspects[0]}, wrong after {suspects[-1]}: {why}")
+        print(f"  {found.tried} of {recorded.last} states between {len(recorded.passes)} passes were run, {how}")
+        if recorded.failed:
+            print(f"  later on, {recorded.failed} {recorded.fate}")
+        if len(suspects) > 1:
+            print(f"  what the {len(suspects)} passes from the one to the other leave cannot be run by itself: {found.unknown}")
+        return self._reproduce(file, recorded, suspects[0], found.right)
+
+    def _reproduce(self, file: Path, recorded: Recorded, culprit: Pass, before: int) -> int:
+        """Leave what the pass was given, cut down as far as it goes, with the command that shows the fault."""
+        made = recorded.made
+        operations = made["operations"]
+        timeout = min(self.timeout, LONGEST) if "does not end" in recorded.fate else self.timeout
+        given = (recorded.path(0), made["function"], culprit, self.pipelines, self.target, timeout)
+        pick = reduced(operations, shows_fault(*given))
+        self.into.mkdir(parents=True, exist_ok=True)
+        path = _free(self.into / f"{file.stem}-before-{culprit.label.replace('#', '-')}.mlir")
+        if pick:
+            shows_fault(*given, keep=path)([pick])
+            last = operations[pick[-1]]
+            node = f", node {last['node']}" if last["node"] else ""
+            line = f" at {last['source']}" if last["source"] else ""
+            print(f"  the operation: {last['op']}{node}{line}")
+            print(f"  cut down to {len(pick)} of {len(operations)} operations: {path}")
+        else:
+            _as_text(recorded.path(before), path)
+            print(f"  no part of it shows the fault on drawn inputs; what the pass was given, whole: {path}")
+        return self._show(path, culprit)
+
+    def _show(self, path: Path, culprit: Pass) -> int:
+        words = ["-m", "passes", "run", str(path), "--pipeline", culprit.pipeline, "--only", culprit.label, "--check"]
+        words += [] if self.target == "native" else ["--target", self.target]
+        shown = subprocess.run([sys.executable, *words, "--timeout", f"{self.timeout:g}"], capture_output=True, check=False)
+        text = f"python {shlex.join(words)}"
+        print(
+            f"  this shows it: {text}"
+            if shown.returncode == 1
+            else f"  this repeats it, on drawn inputs, which are right: {text}"
+        )
+        return FOUND
+
+
+def _all_right(file: Path, recorded: Recorded, every: bool) -> str:
+    passes = len(recorded.passes)
+    if every:
+        return f"{file}: right after each of {passes} passes ({recorded.last} changed something)"
+    return f"{file}: right after the last of {passes} passes; --every looks behind each of them"
+
+
+def _off(verdict: Verdict) -> str:
+    worst = verdict.worst
+    assert worst is not None
+    how = worst.fault or f"off by {worst.error:.2e}, {worst.tolerance:.1e} allowed"
+    return f"{worst.place} is {worst.actual}, expected {worst.expected}: {how}"
+
+
+def _free(path: Path) -> Path:
+    """A name that nothing has yet: what somebody edited stays."""
+    return next(p for n in itertools.count(1) if not (p := path.with_stem(path.stem + (f".{n}" if n > 1 else ""))).exists())
+
+
+def _as_text(state: Path, path: Path) -> None:
+    from passes import stages
+
+    stages.write(stages.read(state), path)
+
+
+def _say(sentence: str, status: int) -> int:
+    print(sentence, file=sys.stderr if status == MISUSED else sys.stdout)
+    return status
