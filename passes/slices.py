@@ -33,7 +33,11 @@ class Described:
 def function_of(module: ir.Module, name: str = "") -> ir.Operation:
     """The function of a name; without one the first that has a body and is public."""
     bodies = [op for op in find_all(module.operation, "func.func") if not op.opview.is_external]
-    found = [op for op in bodies if (op.opview.name.value == name if name else str(_visibility(op)) != '"private"')]
+    found = [
+        op
+        for op in bodies
+        if (op.opview.name.value == name if name else str(op.attributes.get("sym_visibility", "")) != '"private"')
+    ]
     if not found:
         raise NoSlices(f"no function {name!r} with a body" if name else "no public func.func with a body")
     return found[0]
@@ -176,7 +180,3 @@ def _plain(type_: ir.Type, where: str) -> dict[str, Any]:
     names = {"complex<f32>": "c64", "complex<f64>": "c128"}
     dtype = names.get(element, element.removeprefix("s") if element.startswith("si") else element.replace("ui", "u"))
     return {"memory": isinstance(type_, ir.MemRefType), "dtype": dtype, "shape": list(type_.shape)}
-
-
-def _visibility(op: ir.Operation) -> Any:
-    return op.attributes["sym_visibility"] if "sym_visibility" in op.attributes else ""

@@ -74,8 +74,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 def _add_bisect(bisect: argparse.ArgumentParser) -> None:
     bisect.description = (
-        "Run what each pass leaves through a plain lowering, with poisoned memory and several threads, and compare its numbers: "
-        "with those of --cases, or with what the plain lowering makes of FILE itself, on drawn inputs."
+        "Run what each pass leaves through a plain lowering, with poisoned memory and several threads, and compare its numbers "
+        "with those of --cases or, on drawn inputs, with what the plain lowering makes of FILE itself."
     )
     bisect.add_argument(
         "files", type=Path, nargs="+", metavar="FILE.mlir", help="several, with --cases, if they call one another"

@@ -43,7 +43,7 @@ def shows_fault(
         if place == trial.AFTER and cut is not None:  # the code of this one crashed or did not end
             return [number == cut for number in range(len(picks))]
         if len(picks) == 1:
-            return [place == trial.PASS and culprit.state < 0 or place == trial.AFTER and ended.crashed]
+            return [(place == trial.PASS and culprit.state < 0) or (place == trial.AFTER and ended.crashed)]
         half = len(picks) // 2
         return shows(picks[:half]) + shows(picks[half:])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.bisect.states import Pass, Recorded
@@ -13,13 +13,14 @@ Judge = Callable[[int], Verdict]
 
 @dataclass(frozen=True)
 class Found:
-    """The numbers are right in state `right` and not in `wrong`, and `verdict` says how.
+    """The numbers are right in state `right` and not in `wrong`, and `verdict` says how. `tried` states were run.
 
-    `tried` states were run. Between the two there are only states that cannot be run, for the reason `unknown`.
+    Between the two there are only states that cannot be run, for the reason `unknown`. Where `wrong` is None no state was found
+    wrong, and `right` is the last one that can be run.
     """
 
     right: int
-    wrong: int
+    wrong: int | None
     verdict: Verdict
     tried: int
     unknown: str = ""
@@ -30,35 +31,39 @@ def bad(verdict: Verdict) -> bool:
     return verdict.wrong or verdict.crashed
 
 
-def search(recorded: Recorded, judge: Judge, every: bool) -> Found | None:
+def search(recorded: Recorded, judge: Judge, every: bool) -> Found:
     """By halves: if the last state is wrong, between a right one and a wrong one there is a pass that breaks it. Where passes
     make it wrong, right and wrong again, this need not be the first of them, and where the last state is right there is
     nothing to find; with `every` all states are run in order, and none is missed.
 
-    State 0 is known to be right. None when no state is wrong.
+    State 0 is known to be right.
     """
-    known: dict[int, Verdict] = {}
+    known: dict[int, Verdict] = {0: Verdict()}
 
     def verdict(state: int) -> Verdict:
         if state not in known:
             known[state] = judge(state)
         return known[state]
 
-    low, high = (0, _first_bad(recorded.last, verdict)) if every else (0, _last_known(recorded.last, verdict))
-    if not high or not bad(verdict(high)):
-        return None
+    last = _last_known(recorded.last, verdict)
+    high = _first_bad(last, verdict) if every else last
+    if not bad(verdict(high)):
+        unknown = known[last + 1].said if last < recorded.last else ""
+        return Found(last, None, verdict(last), len(known) - 1, unknown)
+    low = 0
     while high - low > 1:
-        middle = next((s for s in _outward(low, high) if not _unknown(verdict(s))), None)
+        middle = _first_known(low, high, verdict)
         if middle is None:
             break
         low, high = (low, middle) if bad(verdict(middle)) else (middle, high)
     unknown = next((known[s].said for s in range(low + 1, high)), "")
-    return Found(low, high, verdict(high), len(known), unknown)
+    return Found(low, high, verdict(high), len(known) - 1, unknown)
 
 
 def passes_between(recorded: Recorded, found: Found) -> list[Pass]:
     """Those that may be at fault: one, unless what some leave cannot be run."""
-    return [recorded.first_of(state) for state in range(found.right + 1, found.wrong + 1)]
+    end = recorded.last if found.wrong is None else found.wrong
+    return [recorded.first_of(state) for state in range(found.right + 1, end + 1)]
 
 
 def _unknown(verdict: Verdict) -> bool:
@@ -66,14 +71,15 @@ def _unknown(verdict: Verdict) -> bool:
 
 
 def _first_bad(last: int, verdict: Judge) -> int:
-    return next((state for state in range(1, last + 1) if bad(verdict(state))), 0)
+    return next((state for state in range(1, last + 1) if bad(verdict(state))), last)
 
 
 def _last_known(last: int, verdict: Judge) -> int:
     return next((state for state in range(last, 0, -1) if not _unknown(verdict(state))), 0)
 
 
-def _outward(low: int, high: int) -> Iterator[int]:
-    """The states between, from the middle on."""
+def _first_known(low: int, high: int, verdict: Judge) -> int | None:
+    """The nearest state to the middle between two that can be run."""
     middle = (low + high) // 2
-    return iter(sorted(range(low + 1, high), key=lambda state: abs(state - middle)))
+    states = sorted(range(low + 1, high), key=lambda state: abs(state - middle))
+    return next((state for state in states if not _unknown(verdict(state))), None)

@@ -66,12 +66,17 @@ class Session:
             why = start.said or _off(start)
             return _say(f"{file} is not right before any pass: {why}; `doit verify` tells which node is wrong", FOUND)
         found = search(recorded, judge, self.every)
-        if found is None and recorded.failed is None:
-            return _say(_all_right(file, recorded, self.every), RIGHT)
         return self._tell(file, recorded, found)
 
-    def _tell(self, file: Path, recorded: Recorded, found: Found | None) -> int:
-        if found is None:
+    def _tell(self, file: Path, recorded: Recorded, found: Found) -> int:
+        if found.unknown and found.wrong is None:
+            first = passes_between(recorded, found)[0]
+            return _say(
+                f"{file}: right before {first}; what passes leave from there on cannot be run: {found.unknown}", MISUSED
+            )
+        if found.wrong is None and recorded.failed is None:
+            return _say(_all_right(file, recorded, self.every), RIGHT)
+        if found.wrong is None:
             assert recorded.failed is not None
             print(f"{file}: {recorded.failed} {recorded.fate}; what it was given is right")
             return self._reproduce(file, recorded, recorded.failed, recorded.last)

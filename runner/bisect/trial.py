@@ -55,7 +55,7 @@ def _run(given: argparse.Namespace, progress: IO[str]) -> None:
     module, possible = slices.cut(source, slices.function_of(source, given.function), picks)
     with module.context:
         reference.with_interface(module.operation, target)
-    cases = {name: case for name, case in _cases(module)}
+    cases = dict(_cases(module))
     run_until(module, given.pipelines.split(","), tuple(given.until), target)
     stages.write(module, given.folder / "before.mlir")
     at(PASS)

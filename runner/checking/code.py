@@ -23,6 +23,32 @@ define {linkage} ptr @{name}(i64 %size) {{
   ret ptr %memory
 }}
 """
+CONTENDED = """
+@sluice_stores = internal thread_local(initialexec) global i64 0
+declare i32 @sched_yield()
+define internal void @sluice_enter() noinline {
+  store i64 0, ptr @sluice_stores
+  ret void
+}
+define internal void @sluice_store() noinline {
+  %before = load i64, ptr @sluice_stores
+  %count = add i64 %before, 1
+  store i64 %count, ptr @sluice_stores
+  %first = icmp ult i64 %count, 4096
+  %last = and i64 %count, 4095
+  %some = icmp eq i64 %last, 0
+  %now = or i1 %first, %some
+  br i1 %now, label %yield, label %end
+yield:
+  %status = call i32 @sched_yield()
+  br label %end
+end:
+  ret void
+}
+"""
+OUTLINED = re.compile(
+    r"^define internal void @[^\n]*\.\.omp_par[^\n]*\{\n(?:.*\n)*?\}$", re.MULTILINE
+)  # a parallel region's body
 MEMSET = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n"
 ALLOCA = re.compile(r"^( *)(%[\w.]+) = alloca (.+?)(?:, i64 (%?[\w.]+))?, align \d+$", re.MULTILINE)
 
@@ -66,7 +92,7 @@ def _compiled(path: Path, target: Target) -> bytes:
         reference.lower(module, target)
     except reference.NoReference as error:
         raise NotRunnable(f"{path}: {error}") from error
-    return to_object(poisoned(to_llvm_ir(module)), str(path), target, PLAIN)
+    return to_object(contended(poisoned(to_llvm_ir(module))), str(path), target, PLAIN)
 
 
 def poisoned(text: str) -> str:
@@ -78,6 +104,17 @@ def poisoned(text: str) -> str:
     text = re.sub(r"@malloc\b", "@sluice_fresh", text)
     text = ALLOCA.sub(_filled, text) + FRESH.format(name="sluice_fresh", taken="malloc", linkage="internal")
     return text if "declare void @llvm.memset.p0.i64(" in text else text + MEMSET
+
+
+def contended(text: str) -> str:
+    """LLVM IR whose threads let others go first before they store: one that another's store comes in between then shows."""
+    return OUTLINED.sub(_yielding, text) + CONTENDED if OUTLINED.search(text) else text
+
+
+def _yielding(found: re.Match[str]) -> str:
+    head, entry, *rest = found[0].split("\n")
+    stores = ["  call void @sluice_store()\n" + line if line.lstrip().startswith("store ") else line for line in rest]
+    return "\n".join([head, entry, "  call void @sluice_enter()", *stores])
 
 
 def _filled(found: re.Match[str]) -> str:
