@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from frontend import parameters, serialize
+from frontend.driver import GraphDriver
 from frontend.graph import Graph, Ref, TensorType
 from frontend.lower import lower
 from frontend.prepare import prepare
@@ -21,10 +23,15 @@ def stored_as(dtype: str) -> str:
     return LONGER.get(dtype, dtype)
 
 
-def visible(graph: Graph) -> list[tuple[Ref, TensorType]]:
-    """The results of a prepared graph's nodes, in order; those whose size only the data tell are left out."""
-    results = [(Ref(n.name, i), type_) for n in graph.nodes for i, type_ in enumerate(n.types) if n.op != "sluice.item"]
-    return [(ref, type_) for ref, type_ in results if type_.static]
+def visible(graph: Graph, dtype: str) -> tuple[GraphDriver, list[tuple[Ref, TensorType]]]:
+    """A captured graph, prepared, and the results in it of the nodes that were captured, in order.
+
+    Those whose size only the data tell are left out.
+    """
+    names = {node.name for node in graph.nodes if node.op != "sluice.item"}
+    driver = prepare(replace(graph), dtype)
+    results = [(Ref(n.name, i), type_) for n in driver.graph.nodes for i, type_ in enumerate(n.types) if n.name in names]
+    return driver, [(ref, type_) for ref, type_ in results if type_.static]
 
 
 def cases(inputs: list[Path], outputs: list[Path], dtype: str) -> None:
@@ -32,12 +39,11 @@ def cases(inputs: list[Path], outputs: list[Path], dtype: str) -> None:
     of the nodes' values in `subgraph0`."""
     graph_json, allowed = inputs
     cases_json, places_json = outputs
-    driver = prepare(serialize.load(graph_json), dtype)
+    driver, seen = visible(serialize.load(graph_json), dtype)
     main = driver.construct_main_graph()
     (subgraph,) = driver.subgraphs
     values: dict[Ref, ir.Value] = {}
     module = lower(subgraph, in_place=True, values=values)
-    seen = visible(driver.graph)
     places = _places(module, values, [ref for ref, _ in seen])
     tolerances = json.loads(allowed.read_text())
     plain = [_forward(main, driver.graph), _subgraph(main, subgraph, [s for s in seen if s[0] in places], seen, tolerances)]

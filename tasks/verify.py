@@ -11,13 +11,12 @@ from typing import Any
 from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
+from runner.checking import ENDS, PARTS
 from tasks.build import Measure, Task, step_of, step_task
 from tasks.builder import Builder, StepFailed
 from tasks.settings import Settings
-from tasks.stages import DATA, PARTS, THREADS, Stage, stages
+from tasks.stages import DATA, THREADS, Stage, stages
 from tasks.steps import Step
-
-ENDS = {"frontend": ".mlir", "midend": "-midend.mlir", "backend": "-backend.mlir", "LLVM IR": ".ll", "objects": ".o"}
 
 
 def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:

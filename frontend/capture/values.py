@@ -40,7 +40,7 @@ def values(inputs: list[Path], outputs: list[Path], dtype: str) -> None:
     wider = _wider(dtype)
     wide = evaluated(graph, {ref: _in(t, wider) for ref, t in given.items()}, TORCH | wider)
     least = float(tolerance.read_text())
-    kept = visible(prepare(replace(graph), dtype).graph)
+    _, kept = visible(graph, dtype)
     parameters.write(data, (_bytes(wide[ref] if own[ref].dtype in SHORT else own[ref], type_) for ref, type_ in kept))
     errors = {str(ref): max(least, 2 * _error(own[ref], wide[ref])) for ref, _ in kept}
     allowed.write_text(json.dumps(errors, indent=1) + "\n")
@@ -64,7 +64,8 @@ def _given(graph: Graph, weights: Path, sample: Path, dtype: str) -> Values:
     """The parameters, as the build's numbers have them, and the inputs."""
     stored = parameters.read(weights, [p.type for p in graph.parameters])
     arrays = {p.name: array for p, array in zip(graph.parameters, stored, strict=True)}
-    for parameter in prepare(replace(graph), dtype).graph.parameters if dtype == "w8" else ():
+    prepared = prepare(replace(graph), dtype).graph.parameters if dtype == "w8" else ()
+    for parameter in (part for whole in prepared for part in whole.whole()):
         if parameter.panels and parameter.type.dtype == "i8":
             arrays[parameter.name] = _rounded(arrays[parameter.name], parameter)
     arrays |= dict(zip((i.name for i in graph.inputs), parameters.read(sample, [i.type for i in graph.inputs]), strict=True))

@@ -28,6 +28,9 @@ def show(rows: Sequence[Row]) -> None:
         table.add_row(name, *cells, _node(row), row.word, style=None if row.word == RIGHT else STYLES[row.word])
     console.print(table)
     for row in rows:
+        if "f32_max_rel_err" in row.figures:
+            console.print(f"{row.stage}: {row.figures['f32_max_rel_err']:.2e} from the model as written, in f32")
+    for row in rows:
         if sentence := said(row):
             console.print(sentence, soft_wrap=True)
 

@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from runner.checking import cases
+from runner.checking import ENDS, PARTS, cases
 from runner.checking.probe import Finding, Verdict, finding, probe
 
-PARTS = ("forward", "subgraph0")
-ENDS = {"frontend": ".mlir", "midend": "-midend.mlir", "backend": "-backend.mlir", "LLVM IR": ".ll", "objects": ".o"}
 FUNCTION, INSIDE = PARTS
 NODES = "nodes"  # the row of every node's value
 RIGHT, WRONG, NOT_RUN = "right", "wrong", "cannot be run"
@@ -37,7 +35,7 @@ class Row:
 
     @property
     def word(self) -> str:
-        return RIGHT if self.verdict.right else WRONG if self.verdict.wrong else NOT_RUN
+        return RIGHT if self.verdict.right else WRONG if self.verdict.findings else NOT_RUN
 
     @property
     def worst(self) -> Finding | None:
