@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from runner.checking.probe import DIE_WITH_PARENT, RUNS, answer, finding, one_sentence
+from runner.checking.probe import DIE_WITH_PARENT, finding, one_sentence, runs
 
 PROGRESS, PICKS, RIGHT = "progress.jsonl", "picks.json", "right.json"
 EARLIER, PASS, BEFORE, AFTER = "earlier", "pass", "before", "after"  # where a trial may end
@@ -59,18 +59,18 @@ def _run(given: argparse.Namespace, progress: IO[str]) -> None:
     run_until(module, given.pipelines.split(","), tuple(given.until), target)
     stages.write(module, given.folder / "before.mlir")
     at(PASS)
-    run_pass(module, *given.until, target)
+    run_pass(module, given.until[0], given.until[1], target)
     stages.write(module, given.folder / "after.mlir")
     at(BEFORE)
-    expected = _answers(given, "before.mlir", cases, target, 1, lambda cut: None)
+    expected = _answers(given, "before.mlir", cases, target, lambda cut: None)
     at(AFTER)
-    answers = _answers(given, "after.mlir", cases, target, RUNS, lambda cut: at(AFTER, cut))
+    answers = _answers(given, "after.mlir", cases, target, lambda cut: at(AFTER, cut))
     right: list[bool | None] = [None] * len(picks)
     for number, there in enumerate(possible):
         if there:
             case, wanted = cases[f"slice{number}"], expected[f"slice{number}"][0]
-            runs = answers[f"slice{number}"]
-            found = [finding(case, r, [run[i] for run in runs], wanted[i]) for i, r in enumerate(case.results)]
+            results = answers[f"slice{number}"]
+            found = [finding(case, r, [run[i] for run in results], wanted[i]) for i, r in enumerate(case.results)]
             right[number] = all(f.right for f in found)
     (given.folder / RIGHT).write_text(json.dumps(right))
 
@@ -108,7 +108,7 @@ def _cases(module: Any) -> Any:
             yield name, drawn_case({"function": name, "takes": takes, "returns": returns})
 
 
-def _answers(given: argparse.Namespace, file: str, cases: dict[str, Any], target: Any, runs: int, at: Any) -> dict[str, Any]:
+def _answers(given: argparse.Namespace, file: str, cases: dict[str, Any], target: Any, at: Any) -> dict[str, Any]:
     """What each function leaves in its results, in each run."""
     from runner.checking import code
 
@@ -119,7 +119,7 @@ def _answers(given: argparse.Namespace, file: str, cases: dict[str, Any], target
     found = {}
     for name, case in cases.items():
         at(int(name.removeprefix("slice")))
-        found[name] = [answer(entries[name], case) for _ in range(runs if parallel else 1)]
+        found[name] = runs(entries[name], case, parallel)
     return found
 
 

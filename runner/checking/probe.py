@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-RUNS = 3  # of code that starts threads: a race gives other numbers sooner or later
-THREADS = 4  # more than this machine may have, so that they come in turns
+THREADS = (4, 4, 3, 1)  # of the runs of parallel code; more than the machine may have, so that they take turns
 TIMEOUT = 300.0  # seconds
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
@@ -109,7 +108,7 @@ class Ended:
 def process(module: str, words: Iterable[str], timeout: float) -> Ended:
     """Run a module of ours in a process of its own."""
     command = [sys.executable, "-m", module, *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "OMP_DYNAMIC": "false"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS[0]), "OMP_DYNAMIC": "false"}
     try:
         done = subprocess.run(command, timeout=timeout, check=False, capture_output=True, text=True, env=environment)
     except subprocess.TimeoutExpired:
@@ -152,31 +151,49 @@ def _run(given: argparse.Namespace) -> list[Finding]:
     from runner.checking import cases, code
 
     case = cases.load(Path(given.cases), given.function)
+    shown = 0
     if given.places:
-        case = _exposed(given, case)
+        case, shown = _exposed(given, case)
     own = [result for result in case.results if result.argument is None]
     takes = {given.function: len(case.arguments) + len(own)}
     entries, parallel = code.load(given.files, takes, targets.find(given.target), Path(given.scratch))
-    answers = [answer(entries[given.function], case) for _ in range(RUNS if parallel else 1)]
+    answers = runs(entries[given.function], case, parallel)
     if given.keep:
         for number, array in enumerate(answers[0]):
             array.tofile(given.keep / str(number))
         return []
-    return [finding(case, result, [run[i] for run in answers]) for i, result in enumerate(case.results)]
+    found = [finding(case, result, [run[i] for run in answers]) for i, result in enumerate(case.results)]
+    return found[-shown:]
 
 
-def _exposed(given: argparse.Namespace, case: Any) -> Any:
-    """The case without the results that the file does not show; in place of the file one that returns the others."""
+def _exposed(given: argparse.Namespace, case: Any) -> tuple[Any, int]:
+    """The case without the results that the file does not show, and how many it does; in its place one that returns them."""
     from passes import expose, stages
+    from runner.checking.code import NotRunnable
 
     module = stages.read(given.files[0])
     places = list(json.loads(given.places.read_text()).values())
     found = expose.expose(module, given.function, [(name, ordinal, index) for name, ordinal, index in places])
+    if not any(found):
+        raise NotRunnable(f"{given.files[0]}: no operation in it is at the location of a node")
     given.files = [Path(given.scratch, "exposed.mlir")]
     stages.write(module, given.files[0])
     own = len(case.results) - len(places)
     shown = [result for result, there in zip(case.results[own:], found, strict=True) if there]
-    return replace(case, results=(*case.results[:own], *shown))
+    return replace(case, results=(*case.results[:own], *shown)), len(shown)
+
+
+def runs(entry: Any, case: Any, parallel: bool) -> list[list[np.ndarray]]:
+    """What several calls leave in the results, each on another number of threads, or one where the code starts none."""
+    from runner.link import openmp_library
+
+    if not parallel:
+        return [answer(entry, case)]
+    found = []
+    for threads in THREADS:
+        ctypes.CDLL(str(openmp_library())).omp_set_num_threads(threads)
+        found.append(answer(entry, case))
+    return found
 
 
 def answer(entry: Any, case: Any) -> list[np.ndarray]:
@@ -190,18 +207,18 @@ def answer(entry: Any, case: Any) -> list[np.ndarray]:
     return results
 
 
-def finding(case: Any, result: Any, runs: Sequence[np.ndarray], expected: np.ndarray | None = None) -> Finding:
-    """One result of several runs: against what is expected, here or in the case's files, and against one another."""
+def finding(case: Any, result: Any, answers: Sequence[np.ndarray], expected: np.ndarray | None = None) -> Finding:
+    """One result, of several runs: against what is expected, here or in the case's files, and against one another."""
     from runner.checking import cases
     from runner.checking.compare import compare
 
     dtype, tolerance = result.expected.dtype, case.allowed(result)
     wanted = cases.expected(case, result) if expected is None else cases.decoded(expected, dtype)
-    differences = [compare(cases.decoded(run, dtype), wanted, result.nan) for run in runs]
+    differences = [compare(cases.decoded(run, dtype), wanted, result.nan) for run in answers]
     worst = next((d for d in differences if not d.within(tolerance)), max(differences, key=lambda d: d.error))
     fault = worst.fault
-    if any(run.tobytes() != runs[0].tobytes() for run in runs):
-        fault = fault or "other numbers in other runs on several threads: a race"
+    if any(run.tobytes() != answers[0].tobytes() for run in answers):
+        fault = fault or "other numbers in other runs or on fewer threads: a race"
     right = worst.within(tolerance) and not fault
     where = (result.expected.name, result.node, result.source)
     return Finding(*where, worst.error, tolerance, worst.index, worst.actual, worst.expected, fault, right)

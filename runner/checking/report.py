@@ -24,7 +24,7 @@ def show(rows: Sequence[Row]) -> None:
     for row in rows:
         worst = row.worst
         cells = [f"{worst.error:.2e}", f"{worst.tolerance:.1e}", worst.place] if worst else ["", "", ""]
-        name = f"{row.stage}, {len(row.verdict.findings)}" if row.stage == NODES and worst else row.stage
+        name = f"{row.stage}, {len(row.verdict.findings)} of {row.nodes}" if row.stage == NODES and worst else row.stage
         table.add_row(name, *cells, _node(row), row.word, style=None if row.word == RIGHT else STYLES[row.word])
     console.print(table)
     for row in rows:

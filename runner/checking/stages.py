@@ -26,12 +26,16 @@ FRESH = {"MALLOC_PERTURB_": "1", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"
 
 @dataclass
 class Row:
-    """A stage: its files, and its verdict, in a word, with what it rests on. `figures` is what an executable says of itself."""
+    """A stage: its files, and its verdict, in a word, with what it rests on.
+
+    `figures` is what an executable says of itself, `nodes` how many there are to look at.
+    """
 
     stage: str
     files: list[str]
     verdict: Verdict
     figures: dict[str, Any] = field(default_factory=dict)
+    nodes: int = 0
 
     @property
     def word(self) -> str:
@@ -64,8 +68,9 @@ def rows(folder: Path, executables: list[Path], target: str, timeout: float, mis
             continue
         yield Row(stage, names, probe(files, listed, FUNCTION, target, timeout))
         if stage == "frontend":
-            inside = probe(files[1:], listed, INSIDE, target, timeout, places=folder / "places.json")
-            yield Row(NODES, names[1:], inside)
+            places = folder / "places.json"
+            inside = probe(files[1:], listed, INSIDE, target, timeout, places=places)
+            yield Row(NODES, names[1:], inside, nodes=len(json.loads(places.read_text())))
     yield from _executables(folder, executables, timeout, missing)
 
 

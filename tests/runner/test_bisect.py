@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 SOURCE = """
 func.func @net(%x: tensor<24x24xf32>, %y: tensor<24x24xf32>) -> (tensor<24x24xf32>, tensor<24x1xf32>) {
   %sum = tosa.add %x, %y : (tensor<24x24xf32>, tensor<24x24xf32>) -> tensor<24x24xf32> loc("sum"("net.py":3:0))
-  %turned = tosa.transpose %sum {perms = array<i32: 1, 0>} : (tensor<24x24xf32>) -> tensor<24x24xf32> loc("turned"("net.py":4:0))
+  %turned = tosa.transpose %sum {perms = array<i32: 1, 0>}
+      : (tensor<24x24xf32>) -> tensor<24x24xf32> loc("turned"("net.py":4:0))
   %low = tosa.tanh %turned : (tensor<24x24xf32>) -> tensor<24x24xf32> loc("low"("net.py":5:0))
   %rest = tosa.sub %x, %low : (tensor<24x24xf32>, tensor<24x24xf32>) -> tensor<24x24xf32> loc("rest"("net.py":6:0))
   %total = tosa.reduce_sum %rest {axis = 1 : i32} : (tensor<24x24xf32>) -> tensor<24x1xf32> loc("total"("net.py":7:0))
