@@ -20,6 +20,7 @@ RESERVED = {
     "warmup",
     "search",
     "timeout",
+    "every",
     "dtypes",
     "seq_lens",
     "engines",

@@ -48,7 +48,7 @@ def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
         "--timeout",
         str(settings.timeout),
     ]
-    words += ["--into", str(settings.folder / "bisect")]
+    words += ["--into", str(settings.folder / "bisect"), *(["--every"] if settings.every else [])]
     yield {
         "basename": "bisect",
         "doc": "the first pass after which the model's numbers are wrong, with a file and a command that show it",

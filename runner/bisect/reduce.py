@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.bisect import trial
 from runner.bisect.states import Pass
-from runner.checking.probe import process
+from runner.checking.child import process
 
 Pick = tuple[int, ...]
 Shows = Callable[[Sequence[Pick]], list[bool]]

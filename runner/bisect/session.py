@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shlex
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from runner.bisect.reduce import LONGEST, reduced, shows_fault
 from runner.bisect.reproduce import reference_case
 from runner.bisect.search import Found, passes_between, search
 from runner.bisect.states import NoStates, Pass, Recorded, record
+from runner.checking.cases import BadCase, first_function
 from runner.checking.probe import Verdict, probe
 
 RIGHT, FOUND, MISUSED = 0, 1, 2
@@ -55,16 +55,21 @@ class Session:
             cases, said = reference_case(file, recorded.made, self.target, self.timeout, scratch / "case")
         if said:
             return _say(f"{file}: the plain lowering is what is right, but its code {said}", MISUSED)
-        function = json.loads(cases.read_text())[0]["function"]
+        try:
+            function = first_function(cases)
+        except BadCase as error:
+            return _say(str(error), MISUSED)
         others = [other for other in self.files if other != file] if self.cases else []
 
         def judge(state: int) -> Verdict:
             return probe([*others, recorded.path(state)], cases, function, self.target, self.timeout)
 
         start = judge(0)
+        if start.said and not start.crashed:
+            return _say(f"{file}: {start.said}", MISUSED)
         if not start.right:
-            why = start.said or _off(start)
-            return _say(f"{file} is not right before any pass: {why}; `doit verify` tells which node is wrong", FOUND)
+            nodes = "; `doit verify` tells which node is wrong" if self.cases else ""
+            return _say(f"{file} is not right before any pass: {start.said or _off(start)}{nodes}", FOUND)
         found = search(recorded, judge, self.every)
         return self._tell(file, recorded, found)
 
@@ -99,23 +104,27 @@ class Session:
         given = (recorded.path(0), made["function"], culprit, self.pipelines, self.target, timeout)
         pick = reduced(operations, shows_fault(*given))
         self.into.mkdir(parents=True, exist_ok=True)
-        path = _free(self.into / f"{file.stem}-before-{culprit.label.replace('#', '-')}.mlir")
+        stem = f"{file.stem}-before-{culprit.label.replace('#', '-')}"
         if pick:
-            shows_fault(*given, keep=path)([pick])
+            shows_fault(*given, keep=recorded.folder / "cut.mlir")([pick])
+            path = _placed(recorded.folder / "cut.mlir", self.into, stem)
             last = operations[pick[-1]]
             node = f", node {last['node']}" if last["node"] else ""
             line = f" at {last['source']}" if last["source"] else ""
             print(f"  the operation: {last['op']}{node}{line}")
             print(f"  cut down to {len(pick)} of {len(operations)} operations: {path}")
         else:
-            _as_text(recorded.path(before), path)
+            _as_text(recorded.path(before), recorded.folder / "whole.mlir")
+            path = _placed(recorded.folder / "whole.mlir", self.into, stem)
             print(f"  no part of it shows the fault on drawn inputs; what the pass was given, whole: {path}")
-        return self._show(path, culprit)
+        return self._show(path, culprit, "does not end" in recorded.fate)
 
-    def _show(self, path: Path, culprit: Pass) -> int:
+    def _show(self, path: Path, culprit: Pass, hangs: bool) -> int:
         words = ["-m", "passes", "run", str(path), "--pipeline", culprit.pipeline, "--only", culprit.label, "--check"]
         words += [] if self.target == "native" else ["--target", self.target]
-        shown = subprocess.run([sys.executable, *words, "--timeout", f"{self.timeout:g}"], capture_output=True, check=False)
+        limit = ["--timeout", f"{min(self.timeout, LONGEST) if hangs else self.timeout:g}"]
+        shown = subprocess.run([sys.executable, *words, *limit], capture_output=True, check=False)
+        words += limit if hangs else []
         text = f"python {shlex.join(words)}"
         print(
             f"  this shows it: {text}"
@@ -129,7 +138,7 @@ def _all_right(file: Path, recorded: Recorded, every: bool) -> str:
     passes = len(recorded.passes)
     if every:
         return f"{file}: right after each of {passes} passes ({recorded.last} changed something)"
-    return f"{file}: right after the last of {passes} passes; --every looks behind each of them"
+    return f"{file}: right after the last of {passes} passes; --every, with doit every=on, looks behind each of them"
 
 
 def _off(verdict: Verdict) -> str:
@@ -139,9 +148,14 @@ def _off(verdict: Verdict) -> str:
     return f"{worst.place} is {worst.actual}, expected {worst.expected}: {how}"
 
 
-def _free(path: Path) -> Path:
-    """A name that nothing has yet: what somebody edited stays."""
-    return next(p for n in itertools.count(1) if not (p := path.with_stem(path.stem + (f".{n}" if n > 1 else ""))).exists())
+def _placed(made: Path, folder: Path, stem: str) -> Path:
+    """A file under a name that nothing else has yet: what somebody edited stays."""
+    for number in itertools.count(1):
+        path = folder / f"{stem}{'' if number == 1 else f'.{number}'}.mlir"
+        if not path.exists() or path.read_bytes() == made.read_bytes():
+            path.write_bytes(made.read_bytes())
+            return path
+    raise AssertionError("numbers end")
 
 
 def _as_text(state: Path, path: Path) -> None:

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from runner.checking.probe import DIE_WITH_PARENT, one_sentence, process
+from runner.checking.child import guarded, process
 
 JOURNAL, MADE = "journal.jsonl", "made.json"
 
@@ -86,7 +84,6 @@ def record(file: Path, folder: Path, target: str, pipelines: Sequence[str], func
 
 
 def main() -> int:
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
@@ -94,15 +91,8 @@ def main() -> int:
     parser.add_argument("--pipeline", action="append", default=[])
     parser.add_argument("--function", default="")
     given = parser.parse_args()
-    try:
-        with (given.folder / JOURNAL).open("w", buffering=1) as journal:
-            _run(given, journal)
-    except Exception as error:
-        if not one_sentence(error):
-            raise
-        print(" ".join(str(error).partition("\n note:")[0].split()), file=sys.stderr)  # a note shows the whole operation
-        return 2
-    return 0
+    with (given.folder / JOURNAL).open("w", buffering=1) as journal:
+        return guarded(lambda: _run(given, journal))
 
 
 def _run(given: argparse.Namespace, journal: IO[str]) -> None:

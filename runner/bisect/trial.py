@@ -7,22 +7,20 @@ FOLDER holds `picks.json`, the operations of each cut; `progress.jsonl` and `rig
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from runner.checking.probe import DIE_WITH_PARENT, finding, one_sentence, runs
+from runner.checking.child import guarded
+from runner.checking.probe import finding, runs
 
 PROGRESS, PICKS, RIGHT = "progress.jsonl", "picks.json", "right.json"
 EARLIER, PASS, BEFORE, AFTER = "earlier", "pass", "before", "after"  # where a trial may end
 
 
 def main() -> int:
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
@@ -30,15 +28,8 @@ def main() -> int:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--until", nargs=2, required=True)
     given = parser.parse_args()
-    try:
-        with (given.folder / PROGRESS).open("w", buffering=1) as progress:
-            _run(given, progress)
-    except Exception as error:
-        if not one_sentence(error):
-            raise
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 2
-    return 0
+    with (given.folder / PROGRESS).open("w", buffering=1) as progress:
+        return guarded(lambda: _run(given, progress))
 
 
 def _run(given: argparse.Namespace, progress: IO[str]) -> None:

@@ -96,6 +96,14 @@ def load(path: Path, function: str) -> Case:
         raise BadCase(f"{path}: holds no case of {function!r} ({type(error).__name__}: {error})") from error
 
 
+def first_function(path: Path) -> str:
+    """The function of a file's first case."""
+    try:
+        return str(json.loads(path.read_text())[0]["function"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BadCase(f"{path}: holds no case ({type(error).__name__}: {error})") from error
+
+
 def _case(data: dict[str, Any]) -> Case:
     results = [Result(**{**r, "expected": _tensor(r["expected"])}) for r in data["results"]]
     return Case(**{**data, "arguments": tuple(map(_tensor, data["arguments"])), "results": tuple(results)})

@@ -8,21 +8,18 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-THREADS = (4, 4, 3, 1)  # of the runs of parallel code; more than the machine may have, so that they take turns
+from runner.checking.child import THREADS, guarded, process
+
 TIMEOUT = 300.0  # seconds
-DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True)
@@ -97,30 +94,7 @@ def probe(
         return Verdict(tuple(Finding(**{**row, "index": tuple(row["index"])}) for row in json.loads(out.read_text())))
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended: with what sentence, empty if all is well; and whether it was by a signal or not by itself."""
-
-    said: str = ""
-    crashed: bool = False
-
-
-def process(module: str, words: Iterable[str], timeout: float) -> Ended:
-    """Run a module of ours in a process of its own."""
-    command = [sys.executable, "-m", module, *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS[0]), "OMP_DYNAMIC": "false"}
-    try:
-        done = subprocess.run(command, timeout=timeout, check=False, capture_output=True, text=True, env=environment)
-    except subprocess.TimeoutExpired:
-        return Ended(f"does not end within {timeout:g} s", crashed=True)
-    if done.returncode < 0:
-        return Ended(f"crashes with {signal.Signals(-done.returncode).name}", crashed=True)
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return Ended((lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else "")
-
-
 def main() -> int:
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("cases", "function"):
         parser.add_argument(name)
@@ -130,23 +104,10 @@ def main() -> int:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--places", type=Path)
     given = parser.parse_args()
-    try:
-        rows = _run(given)
-    except Exception as error:
-        if not one_sentence(error):
-            raise
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 2
-    Path(given.out).write_text(json.dumps([asdict(row) for row in rows]))
-    return 0
+    return guarded(lambda: _run(given))
 
 
-def one_sentence(error: Exception) -> bool:
-    """Whether an error of the project's own or of the system says in a sentence what is wrong."""
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in ("passes", "runner")
-
-
-def _run(given: argparse.Namespace) -> list[Finding]:
+def _run(given: argparse.Namespace) -> None:
     from passes import targets
     from runner.checking import cases, code
 
@@ -161,9 +122,9 @@ def _run(given: argparse.Namespace) -> list[Finding]:
     if given.keep:
         for number, array in enumerate(answers[0]):
             array.tofile(given.keep / str(number))
-        return []
+        return
     found = [finding(case, result, [run[i] for run in answers]) for i, result in enumerate(case.results)]
-    return found[-shown:]
+    Path(given.out).write_text(json.dumps([asdict(row) for row in found[-shown:]]))
 
 
 def _exposed(given: argparse.Namespace, case: Any) -> tuple[Any, int]:

@@ -21,7 +21,7 @@ FUNCTION, INSIDE = PARTS
 NODES = "nodes"  # the row of every node's value
 RIGHT, WRONG, NOT_RUN = "right", "wrong", "cannot be run"
 ALIGNMENT = 64  # bytes, of tensors in a file of answers
-FRESH = {"MALLOC_PERTURB_": "1", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}  # fresh memory is not what it was before
+FRESH = {"GLIBC_TUNABLES": "glibc.malloc.perturb=1:glibc.malloc.tcache_count=0"}  # fresh memory is filled
 
 
 @dataclass

@@ -225,7 +225,9 @@ def test_a_pass_that_does_not_come_back(pipeline: str, fate: str, project: Path,
 def test_a_fault_that_a_later_pass_hides(project: Path, net: Path) -> None:
     words = ("bisect", "net.mlir", "--pipeline", "hides")
     done = passes(*words, root=project, folder=net.parent, status=0)
-    assert re.fullmatch(r"net.mlir: right after the last of \d+ passes; --every looks behind each of them\n", done.stdout)
+    assert re.fullmatch(
+        r"net.mlir: right after the last of \d+ passes; --every, with doit every=on, looks behind each of them\n", done.stdout
+    )
     done = passes(*words, "--every", root=project, folder=net.parent)
     assert done.stdout.startswith("net.mlir: right before hides: turns-signs, wrong after hides: turns-signs: ")
     assert "states between 61 passes were run, all in order" in done.stdout
