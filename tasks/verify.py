@@ -14,6 +14,7 @@ from doit.exceptions import TaskFailed
 from runner.checking import ENDS, PARTS
 from tasks.build import Measure, Task, step_of, step_task
 from tasks.builder import Builder, StepFailed
+from tasks.reporter import MARKS
 from tasks.settings import Settings
 from tasks.stages import DATA, THREADS, Stage, stages
 from tasks.steps import Step
@@ -119,9 +120,13 @@ class Verify(BaseAction):
                 failed |= dict.fromkeys(step.outputs, broken)
                 continue
             try:
-                self.builder.build(step)
+                why = self.builder.why(step)
+                outcome = self.builder.build(step)
             except StepFailed as error:
                 failed |= dict.fromkeys(step.outputs, _sentence(step, str(error)))
+            else:
+                if outcome.how != "already":
+                    print(f"{MARKS[outcome.how]}  {step.name:28s} {outcome.seconds:6.2f} s   {why}\n{outcome.text}", end="")
         return failed
 
     def __str__(self) -> str:

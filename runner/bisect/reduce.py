@@ -15,15 +15,21 @@ from runner.checking.child import process
 
 Pick = tuple[int, ...]
 Shows = Callable[[Sequence[Pick]], list[bool]]
-LONGEST = 60.0  # seconds of one trial, where the fault is that a pass does not end
 
 
 def shows_fault(
-    file: Path, function: str, culprit: Pass, pipelines: Sequence[str], target: str, timeout: float, keep: Path | None = None
+    file: Path,
+    function: str,
+    culprit: Pass,
+    pipelines: Sequence[str],
+    target: str,
+    timeout: float,
+    hangs: bool = False,
+    keep: Path | None = None,
 ) -> Shows:
     """Which cuts of a file show what the pass does wrong: other numbers, a crash, or that it does not end.
 
-    With `keep` what the pass was given is left there.
+    `hangs`: it is that it does not end. With `keep` what the pass was given is left there.
     """
 
     def shows(picks: Sequence[Pick]) -> list[bool]:
@@ -33,7 +39,8 @@ def shows_fault(
             folder = Path(scratch)
             (folder / trial.PICKS).write_text(json.dumps(picks))
             words = [str(file), scratch, "--target", target, "--function", function, "--pipelines", ",".join(pipelines)]
-            ended = process("runner.bisect.trial", [*words, "--until", culprit.pipeline, culprit.label], timeout)
+            words += ["--until", culprit.pipeline, culprit.label, *(["--hangs"] if hangs else [])]
+            ended = process("runner.bisect.trial", words, timeout)
             if keep and (folder / "before.mlir").exists():
                 shutil.copyfile(folder / "before.mlir", keep)
             if not ended.said:

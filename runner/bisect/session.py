@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.bisect.reduce import LONGEST, reduced, shows_fault
+from runner.bisect.reduce import reduced, shows_fault
 from runner.bisect.reproduce import reference_case
 from runner.bisect.search import Found, passes_between, search
 from runner.bisect.states import NoStates, Pass, Recorded, record
@@ -18,6 +18,7 @@ from runner.checking.cases import BadCase, first_function
 from runner.checking.probe import Verdict, probe
 
 RIGHT, FOUND, MISUSED = 0, 1, 2
+LONGEST = 20.0  # seconds, to show that a pass does not end
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ class Session:
         """Leave what the pass was given, cut down as far as it goes, with the command that shows the fault."""
         made = recorded.made
         operations = made["operations"]
-        timeout = min(self.timeout, LONGEST) if "does not end" in recorded.fate else self.timeout
-        given = (recorded.path(0), made["function"], culprit, self.pipelines, self.target, timeout)
+        hangs = "does not end" in recorded.fate and culprit == recorded.failed
+        given = (recorded.path(0), made["function"], culprit, self.pipelines, self.target, self.timeout, hangs)
         pick = reduced(operations, shows_fault(*given))
         self.into.mkdir(parents=True, exist_ok=True)
         stem = f"{file.stem}-before-{culprit.label.replace('#', '-')}"
@@ -117,7 +118,7 @@ class Session:
             _as_text(recorded.path(before), recorded.folder / "whole.mlir")
             path = _placed(recorded.folder / "whole.mlir", self.into, stem)
             print(f"  no part of it shows the fault on drawn inputs; what the pass was given, whole: {path}")
-        return self._show(path, culprit, "does not end" in recorded.fate)
+        return self._show(path, culprit, hangs)
 
     def _show(self, path: Path, culprit: Pass, hangs: bool) -> int:
         words = ["-m", "passes", "run", str(path), "--pipeline", culprit.pipeline, "--only", culprit.label, "--check"]

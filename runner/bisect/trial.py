@@ -1,6 +1,6 @@
 """Try one pass on cuts of a file, in a process of its own: which of them show the fault.
 
-`python -m runner.bisect.trial FILE FOLDER --target T --function F --pipelines NAME,... --until PIPELINE LABEL`
+`python -m runner.bisect.trial FILE FOLDER --target T --function F --pipelines NAME,... --until PIPELINE LABEL [--hangs]`
 FOLDER holds `picks.json`, the operations of each cut; `progress.jsonl` and `right.json` are left there.
 """
 
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +20,7 @@ from runner.checking.child import guarded
 from runner.checking.probe import finding, runs
 
 PROGRESS, PICKS, RIGHT = "progress.jsonl", "picks.json", "right.json"
+LEAST, PATIENCE = 3, 10  # seconds; times what all before it took: longer than that, and a pass does not end
 EARLIER, PASS, BEFORE, AFTER = "earlier", "pass", "before", "after"  # where a trial may end
 
 
@@ -27,6 +31,7 @@ def main() -> int:
     for name in ("target", "function", "pipelines"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--until", nargs=2, required=True)
+    parser.add_argument("--hangs", action="store_true", help="the fault is that the pass does not end: do not wait long")
     given = parser.parse_args()
     with (given.folder / PROGRESS).open("w", buffering=1) as progress:
         return guarded(lambda: _run(given, progress))
@@ -39,6 +44,7 @@ def _run(given: argparse.Namespace, progress: IO[str]) -> None:
     def at(place: str, cut: int | None = None) -> None:
         progress.write(json.dumps([place, cut]) + "\n")
 
+    began = time.perf_counter()
     at(EARLIER)
     target = targets.find(given.target)
     source = stages.read(given.file)
@@ -50,7 +56,10 @@ def _run(given: argparse.Namespace, progress: IO[str]) -> None:
     run_until(module, given.pipelines.split(","), tuple(given.until), target)
     stages.write(module, given.folder / "before.mlir")
     at(PASS)
+    if given.hangs:
+        signal.alarm(max(LEAST, math.ceil(PATIENCE * (time.perf_counter() - began))))
     run_pass(module, given.until[0], given.until[1], target)
+    signal.alarm(0)
     stages.write(module, given.folder / "after.mlir")
     at(BEFORE)
     expected = _answers(given, "before.mlir", cases, target, lambda cut: None)
