@@ -30,9 +30,13 @@ def show(rows: Sequence[Row]) -> None:
     for row in rows:
         if "f32_max_rel_err" in row.figures:
             console.print(f"{row.stage}: {row.figures['f32_max_rel_err']:.2e} from the model as written, in f32")
+    told = set()
     for row in rows:
-        if sentence := said(row):
+        worst = row.worst
+        same = (worst.place, worst.actual, worst.fault) if worst and not row.verdict.said else row.stage
+        if same not in told and (sentence := said(row)):
             console.print(sentence, soft_wrap=True)
+        told.add(same)  # what a stage made of another's wrong numbers is told once
 
 
 def said(row: Row) -> str:

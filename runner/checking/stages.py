@@ -75,16 +75,17 @@ def rows(folder: Path, executables: list[Path], target: str, timeout: float, mis
 
 
 def _executables(folder: Path, executables: list[Path], timeout: float, missing: Mapping[str, str]) -> Iterator[Row]:
-    """Each against PyTorch, and against the first one bit by bit."""
+    """Each against PyTorch, and those that are right against one another bit by bit."""
     first: tuple[str, bytes] | None = None
     for path in executables:
         if path.name in missing:
             yield Row(path.name, [path.name], Verdict(said=missing[path.name]))
             continue
         row, answer = run(path, folder, timeout)
-        if first and row.word == RIGHT and answer != first[1]:
+        if row.word == RIGHT and first and answer != first[1]:
             row.verdict = replace(row.verdict, said=f"gives other bits than {first[0]}")
-        first = first or ((path.name, answer) if answer else None)
+        elif row.word == RIGHT:
+            first = (path.name, answer)
         yield row
 
 
