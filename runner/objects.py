@@ -13,10 +13,10 @@ from runner.bitcode import BadLLVMIR, to_bitcode
 OPTIMIZATION = 3
 
 
-def to_object(text: str, name: str, target: Target) -> bytes:
+def to_object(text: str, name: str, target: Target, optimization: int = OPTIMIZATION) -> bytes:
     """Position-independent object code; `name` stands for the text in error messages."""
-    machine = _machine(target)
-    return machine.emit_object(_optimized(parsed(text, name), machine))
+    machine = _machine(target, optimization)
+    return machine.emit_object(_optimized(parsed(text, name), machine, optimization))
 
 
 def to_assembly(text: str, name: str, target: Target) -> str:
@@ -39,22 +39,22 @@ def words_of(target: Target) -> tuple[str, str, str]:
     )
 
 
-def _machine(target: Target) -> llvm.TargetMachine:
+def _machine(target: Target, optimization: int = OPTIMIZATION) -> llvm.TargetMachine:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for inline assembly
     triple, cpu, features = words_of(target)
     return llvm.Target.from_triple(triple).create_target_machine(
-        cpu=cpu, features=features, opt=OPTIMIZATION, reloc="pic", codemodel="default"
+        cpu=cpu, features=features, opt=optimization, reloc="pic", codemodel="default"
     )
 
 
-def _optimized(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+def _optimized(module: llvm.ModuleRef, machine: llvm.TargetMachine, optimization: int = OPTIMIZATION) -> llvm.ModuleRef:
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=OPTIMIZATION)
-    options.loop_vectorization = options.slp_vectorization = True
-    options.loop_unrolling = False
+    options = llvm.create_pipeline_tuning_options(speed_level=optimization)
+    options.loop_vectorization = options.slp_vectorization = optimization == OPTIMIZATION
+    options.loop_unrolling = False  # whole inner loops would go before they are vectorized; ours are unrolled as they need
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return module

@@ -19,6 +19,8 @@ RESERVED = {
     "iterations",
     "warmup",
     "search",
+    "timeout",
+    "every",
     "dtypes",
     "seq_lens",
     "engines",

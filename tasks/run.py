@@ -13,6 +13,7 @@ from tasks.settings import Settings
 from tasks.stages import COMPILER, PARTS, openmp_option
 from tasks.stages import data as data_of
 from tasks.steps import Step
+from tasks.verify import verify_tasks
 
 ROUNDS = 15  # of timings of each candidate
 SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"}
@@ -20,10 +21,10 @@ SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fn
 
 def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     folder, model = settings.folder, settings.model
-    staged, onestep = str(folder / f"{model.runner}-staged"), str(folder / model.runner)
+    staged = str(folder / f"{model.runner}-staged")
     data = [str(folder / name) for name in data_of(settings)]
     counts = [word for name, value in settings.run.items() for word in (f"--{name}", str(value))]
-    run_json, verify_json = (str(folder / f"{name}.json") for name in ("run", "verify"))
+    run_json = str(folder / "run.json")
     yield _always(
         "run",
         "run the staged executable: verify every output element against PyTorch, time it, write run.json",
@@ -31,17 +32,7 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
         [staged, *data],
         run_json,
     )
-    yield _always(
-        "verify",
-        "the staged and the one-step executable against PyTorch, and against each other bit by bit",
-        Measure(
-            _python("tasks.stage", "runner.check:check", "--in", staged, onestep, str(folder), "--out", verify_json),
-            builder,
-            verify_json,
-        ),
-        [staged, onestep, *data],
-        verify_json,
-    )
+    yield from verify_tasks(settings, builder)
     yield from _bench(settings, builder, [staged, *data])
     yield _tune(settings, builder)
     yield from _sanitize(settings, builder, data)

@@ -18,6 +18,7 @@ from tasks.bench import engines
 DEFAULT_MODEL = "deepseek_r1_block"
 DTYPES = ("f32", "bf16", "w8")  # as the model is written; all in bf16; linears with 8-bit weights
 COUNTS = {"threads": 1, "iterations": 1, "warmup": 0}  # of a run, not of a build, each with its least
+TIMEOUT = 300  # seconds, of one run of one stage when the build is verified
 ROUNDS = 9  # of a bench: enough to tell a difference from noise
 
 
@@ -37,6 +38,8 @@ class Settings:
     seq_lens: tuple[int, ...] = ()  # to bench; none: the model's own
     engines: tuple[str, ...] = ()  # to bench; none: all
     rounds: int = ROUNDS  # of a bench
+    timeout: int = TIMEOUT  # of one run of one stage when it is verified, in seconds
+    every: bool = False  # look behind each pass in order when the model is bisected
     search: tuple[str, ...] = tilings.PARAMETERS  # of what `tune` tries other values
 
     @property
@@ -78,6 +81,8 @@ def parse(words: dict[str, str]) -> Settings:
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
     bench = _bench(words, model)
+    every = _switch("every", words.pop("every", "off"))
+    timeout = _value("timeout", words.pop("timeout", str(TIMEOUT)), TIMEOUT, 1)
     search = _search(words.pop("search", ",".join(tilings.PARAMETERS)))
     overrides = {}
     for name, text in sorted(words.items()):
@@ -86,7 +91,9 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, search=search, **bench)
+    return Settings(
+        model, overrides, run, target, _folder(root), cache, given, dtype, search=search, timeout=timeout, every=every, **bench
+    )
 
 
 def _bench(words: dict[str, str], model: models.Model) -> dict[str, Any]:
@@ -147,7 +154,7 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 def _unknown(name: str, model: models.Model) -> str:
     lengths = ["seq_lens"] if "seq_len" in model.settings else []
-    measuring = ["search", *COUNTS, "engines", "rounds", "dtypes", *lengths]
+    measuring = ["search", "timeout", "every", *COUNTS, "engines", "rounds", "dtypes", *lengths]
     known = ["model", "build", "dtype", "target", "cache", *measuring, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
