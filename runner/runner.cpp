@@ -11,6 +11,7 @@
 #include "options.h"
 #include "peak.h"
 #include "signature.h"
+#include "timers.h"
 #include "verify.h"
 
 extern "C" void omp_set_num_threads(int);
@@ -134,8 +135,9 @@ std::vector<double> time_calls(Call &call, int count) {
     call.restore();
     auto begin = std::chrono::steady_clock::now();
     call();
-    std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-    milliseconds.push_back(time.count());
+    auto end = std::chrono::steady_clock::now();
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(end - begin).count());
+    timers::keep(begin, end);
   }
   return milliseconds;
 }
@@ -219,17 +221,19 @@ std::string json(const Figures &f, const Options &options) {
 
 int main(int count, char **arguments) {
   Options options = parse(count, arguments);
+  if (!options.events.empty() && !(timers::built && options.serve))
+    refuse("--events goes with --serve, in an executable with timers: `doit profile` builds one");
   // Large buffers stay with the process from one call to the next instead of being mapped and zeroed anew.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   omp_set_num_threads(options.threads);
+  timers::prepare(options.threads);
 
   Loaded parameters(options.data + "/arg0.data", signature::parameter_bytes);
   Loaded inputs(options.data + "/inputs.data", total(signature::inputs));
   Loaded expected(options.data + "/expected.data", total(wanted));
   Call call(parameters.data(), inputs.data(), expected.data());
-  call.restore();
-  call();
+  time_calls(call, 1);
   Figures figures{};
   figures.tolerance = number_in(options.data + "/tolerance.txt");
   verify(call.results(), expected.data(), figures.errors);
@@ -238,6 +242,7 @@ int main(int count, char **arguments) {
 
   if (options.serve) {
     serve(call, options.output);
+    if (!options.events.empty()) write(options.events, timers::data(), timers::bytes());
     verify(call.results(), expected.data(), figures.errors);
     return verdict(figures.errors, figures.tolerance);
   }

@@ -12,7 +12,16 @@ from passes import targets
 from tasks.build import Task
 from tasks.settings import Settings
 
-HERE = ("executable", "onestep", "run", "verify", "bench", "tune", "sanitize")  # groups that link or run code on this machine
+HERE = (
+    "executable",
+    "onestep",
+    "run",
+    "verify",
+    "bench",
+    "profile",
+    "tune",
+    "sanitize",
+)  # groups that link or run code on this machine
 
 
 class Refuse(BaseAction):

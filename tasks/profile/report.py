@@ -1,0 +1,70 @@
+"""The figures as people read them: a table, and what stands below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from tasks.profile.figures import warnings
+
+WIDTH = 128  # where no terminal says how wide it is
+HEADS = ("calls", "avg ms", "min", "max", "%", "GFLOP/s", "% peak", "GB/s", "% read")
+
+
+def console() -> Console:
+    """On paper as on the screen: no markup, names may hold brackets."""
+    found = Console(highlight=False, markup=False, soft_wrap=False)
+    return found if found.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
+
+
+def table(found: Mapping[str, Any]) -> Table:
+    """Operators by the time they take, then what is no operator's, then the whole."""
+    shown = Table(box=SIMPLE, show_footer=False, padding=(0, 1, 0, 0), pad_edge=False)
+    shown.add_column("operator", overflow="fold")
+    shown.add_column("source", no_wrap=True)
+    for head in HEADS:
+        shown.add_column(head, justify="right", no_wrap=True)
+    for row in sorted(found["rows"], key=lambda row: -row["share"]):
+        speed = (f"{row['gflops']:.1f}", _percent(row["of_peak"])) if row["flops"] else ("", "")
+        rate = (f"{row['gbps']:.1f}", _percent(row["of_read"])) if row["bytes"] else ("", "")
+        shown.add_row(row["operator"], _place(row["source"]), str(row["calls"]), *_times(row), *speed, *rate)
+    calls = str(found["calls"])
+    for name in ("waiting", "elsewhere"):
+        shown.add_row(name, "", calls, *_times(found[name]), style="dim")
+    shown.add_section()
+    shown.add_row("a call", "", calls, *_times(found["whole"]), style="bold")
+    return shown
+
+
+def notes(found: Mapping[str, Any]) -> list[str]:
+    """Sentences for below the table."""
+    limits, cost = found["limits"], found["cost"]
+    between = "" if cost["low"] is None else f" ({100 * cost['low']:.1f} to {100 * cost['high']:.1f})"
+    said = []
+    if found["no_code"]:
+        said.append(f"no code of their own: {', '.join(found['no_code'])}")
+    over = "; over 100 % comes from the caches" if any(row["of_read"] > 1 for row in found["rows"]) else ""
+    said += [
+        f"limits: {limits['gflops']:.1f} GFLOP/s, {limits['gbps']:.1f} GB/s read{over}",
+        f"the parts are {100 * found['parts_of_whole']:.1f} % of the whole; "
+        f"the timers cost {100 * cost['share']:.1f} %{between} of the {found['plain_ms']:.4g} ms without",
+    ]
+    return said + [f"WARNING: {sentence}" for sentence in warnings(found)]
+
+
+def _times(row: Mapping[str, float]) -> Sequence[str]:
+    return (*(f"{row[name]:.4f}" for name in ("avg_ms", "min_ms", "max_ms")), _percent(row["share"]))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _place(source: str) -> str:
+    """`file.py:12`, without the folders."""
+    return PurePath(source).name
