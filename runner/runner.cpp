@@ -134,6 +134,7 @@ std::vector<double> time_calls(Call &call, int count) {
   for (int i = 0; i < count; ++i) {
     call.restore();
     auto begin = std::chrono::steady_clock::now();
+    timers::begin();
     call();
     auto end = std::chrono::steady_clock::now();
     milliseconds.push_back(std::chrono::duration<double, std::milli>(end - begin).count());

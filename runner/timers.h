@@ -1,8 +1,8 @@
 // What the timers in compiled code say, kept until the end: `passes/timers.py` puts them there, `doit profile` reads it.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace timers {
@@ -14,56 +14,83 @@ using Time = std::chrono::steady_clock::time_point;
 extern "C" int omp_get_thread_num();
 
 constexpr bool built = true;
-constexpr std::int32_t call_began = 4, call_ended = 5;  // after the kinds that the code itself knows
+constexpr std::int32_t region_begins = 0, call_began = 4, call_ended = 5;  // of the kinds, which the code knows all others of
 
-/// As it lies in the file.
+/// What a timer says.
+struct Tick {
+  std::int64_t time;
+  std::int32_t kind, region;
+};
+
+/// The same as it lies in the file, in nanoseconds of the system's clock.
 struct Event {
   std::int32_t call, thread, kind, region;
-  std::int64_t nanoseconds;
+  std::int64_t time;
 };
 
 inline std::int64_t nanoseconds(Time time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
 
-/// The events of one thread in one call, in memory that is there beforehand.
-class Lane {
+/// The processor's own clock where it has a steady one, read in half the time of the system's.
+inline std::int64_t ticks() {
+#if defined(__x86_64__)
+  return static_cast<std::int64_t>(__builtin_ia32_rdtsc());
+#else
+  return nanoseconds(std::chrono::steady_clock::now());
+#endif
+}
+
+/// What one thread says in one call, in memory that is there beforehand and that no other thread writes next to.
+class alignas(64) Lane {
  public:
-  void add(std::int32_t kind, std::int32_t region, std::int64_t time) {
-    if (count_ < events_.size()) events_[count_] = {0, 0, kind, region, time};
+  void add(std::int32_t kind, std::int32_t region) {
+    if (count_ < ticks_.size()) ticks_[count_] = {ticks(), kind, region};
     ++count_;
   }
-  bool whole() const { return count_ <= events_.size(); }
-  /// Hand them over, numbered, and be ready for another call as long as this one.
-  void move(std::int32_t call, std::int32_t thread, std::vector<Event> &to, bool keep) {
-    for (std::size_t i = 0; keep && i < count_; ++i) {
-      to.push_back(events_[i]);
-      to.back().call = call;
-      to.back().thread = thread;
-    }
-    if (!whole()) events_.resize(2 * count_);
+  bool whole() const { return count_ <= ticks_.size(); }
+  const Tick *begin() const { return ticks_.data(); }
+  const Tick *end() const { return ticks_.data() + count_; }
+  /// Be ready for another call as long as this one.
+  void clear() {
+    if (!whole()) ticks_.resize(2 * count_);
     count_ = 0;
   }
 
  private:
-  std::vector<Event> events_ = std::vector<Event>(1 << 12);
+  std::vector<Tick> ticks_ = std::vector<Tick>(1 << 12);
   std::size_t count_ = 0;
 };
 
 inline std::vector<Lane> lanes;
 inline std::vector<Event> events;
 inline std::int32_t calls = 0;
+inline Time start;
+inline std::int64_t start_ticks = 0, call_ticks = 0;
 
-inline void prepare(int threads) { lanes.resize(static_cast<std::size_t>(threads)); }
+inline void prepare(int threads) {
+  lanes.resize(static_cast<std::size_t>(threads));
+  start = std::chrono::steady_clock::now();
+  start_ticks = ticks();
+}
+
+/// The call begins at this moment.
+inline void begin() { call_ticks = ticks(); }
 
 /// Keep what the last call left; of one with more events than expected nothing is kept.
 inline void keep(Time begin, Time end) {
-  bool whole = true;
-  for (auto &lane : lanes) whole = whole && lane.whole();
-  if (whole) events.push_back({calls, 0, call_began, 0, nanoseconds(begin)});
-  for (std::size_t thread = 0; thread < lanes.size(); ++thread)
-    lanes[thread].move(calls, static_cast<std::int32_t>(thread), events, whole);
-  if (whole) events.push_back({calls, 0, call_ended, 0, nanoseconds(end)});
+  std::int64_t from = nanoseconds(begin), to = nanoseconds(end);
+  double rate = static_cast<double>(to - nanoseconds(start)) / static_cast<double>(ticks() - start_ticks);
+  if (std::all_of(lanes.begin(), lanes.end(), [](auto &lane) { return lane.whole(); })) {
+    events.push_back({calls, 0, call_began, 0, from});
+    for (std::size_t thread = 0; thread < lanes.size(); ++thread)
+      for (auto &tick : lanes[thread]) {
+        auto time = from + static_cast<std::int64_t>(rate * static_cast<double>(tick.time - call_ticks));
+        events.push_back({calls, static_cast<std::int32_t>(thread), tick.kind, tick.region, std::clamp(time, from, to)});
+      }
+    events.push_back({calls, 0, call_ended, 0, to});
+  }
+  for (auto &lane : lanes) lane.clear();
   ++calls;
 }
 
@@ -74,6 +101,7 @@ inline std::size_t bytes() { return events.size() * sizeof(Event); }
 
 constexpr bool built = false;
 inline void prepare(int) {}
+inline void begin() {}
 inline void keep(Time, Time) {}
 inline const char *data() { return nullptr; }
 inline std::size_t bytes() { return 0; }
@@ -91,6 +119,7 @@ extern "C" inline __attribute__((used)) void sluice_timer(std::int32_t kind, std
     if (number >= timers::lanes.size()) return;
     mine = &timers::lanes[number];
   }
-  mine->add(kind, region, timers::nanoseconds(std::chrono::steady_clock::now()));
+  if (kind != timers::region_begins && timers::lanes.size() == 1) return;  // who is alone does not wait
+  mine->add(kind, region);
 }
 #endif

@@ -81,7 +81,10 @@ def _print(settings: Settings, found: dict[str, Any], traced: int) -> None:
     for sentence in report.notes(found):
         console.print(sentence)
     calls = "all calls" if traced == found["calls"] else f"the first {traced} calls"
-    console.print(f"{settings.folder}/: profile.json, profile-trace.json ({calls}, for Perfetto), profile.svg (flame graph)")
+    console.print(
+        f"{settings.folder}/: profile.json, profile-trace.json ({calls}, for Perfetto), profile.svg (flame graph)",
+        soft_wrap=True,
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Share:
 
 @dataclass
 class Call:
-    begin: Time
+    begin: Time = 0
     end: Time = 0
     stretches: list[Stretch] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
@@ -61,19 +61,18 @@ def read(path: Path, numbers: Collection[int]) -> list[Call]:
     import numpy as np
 
     kind = np.dtype([("call", "<i4"), ("thread", "<i4"), ("kind", "<i4"), ("region", "<i4"), ("time", "<i8")])
-    wanted = set(numbers)
-    calls: list[Call] = []
-    for number, *event in np.fromfile(path, kind).tolist():
-        if number in wanted:
-            _add(calls, *event)
-    return calls
+    recorded = np.fromfile(path, kind)
+    recorded = recorded[np.isin(recorded["call"], list(numbers))]
+    calls: dict[int, Call] = {}
+    for number, *event in recorded.tolist():
+        _add(calls.setdefault(number, Call()), *event)
+    return list(calls.values())
 
 
-def _add(calls: list[Call], thread: int, kind: int, region: int, time: Time) -> None:
+def _add(call: Call, thread: int, kind: int, region: int, time: Time) -> None:
     if kind == CALL_BEGAN:
-        calls.append(Call(time))
-    call = calls[-1]
-    if kind == CALL_ENDED:
+        call.begin = time
+    elif kind == CALL_ENDED:
         call.end = time
     elif kind == BEGIN:
         if call.stretches and not call.stretches[-1].end:

@@ -70,7 +70,8 @@ def warnings(found: Mapping[str, Any]) -> list[str]:
     """What makes these figures doubtful, each a sentence."""
     cost, parts, said = found["cost"], found["parts_of_whole"], []
     if cost["share"] > COST:
-        noise = ", a difference inside the noise" if cost["low"] is not None and cost["low"] <= 0 else ""
+        noise = ", of too few calls to tell it from noise" if cost["low"] is None else ""
+        noise = ", a difference inside the noise" if cost["low"] is not None and cost["low"] <= 0 else noise
         said.append(f"the timers cost {100 * cost['share']:.1f} % of a run, {100 * COST:.0f} % are allowed{noise}")
     if abs(1 - parts) > GAP:
         said.append(f"the parts are {100 * parts:.1f} % of the whole, not within {100 * GAP:.0f} %")
