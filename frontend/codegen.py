@@ -14,6 +14,7 @@ from frontend.lower import REGISTRIES, lower
 from frontend.registry import Registry
 from frontend.results import result_types, told_by_data
 from frontend.transforms.drop_no_ops import drop_no_ops
+from frontend.transforms.merge_linears import merge_linears
 from frontend.transforms.pack_linears import pack_linears
 from passes import pipelines, targets, tilings, translate
 from passes.mlir import ir
@@ -36,8 +37,8 @@ class Code:
 
 
 def compile_graph(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> Code:
-    """Compile for this machine. Weights of linears are packed: see `frontend.parameters.pack` and the returned graph."""
-    graph = replace(graph, lowered_by={}).perform([drop_no_ops, pack_linears, drop_no_ops])
+    """Compile for this machine. Weights of linears are packed: see `frontend.parameters.stored` and the returned graph."""
+    graph = replace(graph, lowered_by={}).perform([drop_no_ops, pack_linears, merge_linears, drop_no_ops])
     arguments = set(graph.arguments())
     computed = list(dict.fromkeys(ref for ref in graph.outputs if ref.name not in arguments))
     outputs = [ref.name if ref.name in arguments else computed.index(ref) for ref in graph.outputs]

@@ -123,10 +123,10 @@ class DynamoCompiler:
 
     def _compiled(self, graph: Graph, tensors: list[Any]) -> capture.Compiled | capture.Pieces:
         missing = preflight(graph, self.registries) if self.fallback == "eager" else []
-        if not missing:
-            return capture.Compiled(compile_graph(graph, self.registries), Frame, tensors)
-        driver = GraphDriver(replace(graph, lowered_by={}).fuse_ops([cut_out({m.node for m in missing})]))
         given = dict(zip((p.name for p in graph.parameters), tensors, strict=True))
+        if not missing:
+            return capture.Compiled(compile_graph(graph, self.registries), Frame, given)
+        driver = GraphDriver(replace(graph, lowered_by={}).fuse_ops([cut_out({m.node for m in missing})]))
         labels = {m.node: f"{m.operator} at {m.source}" for m in missing}
         pieces = {}
         for part in driver.subgraphs:
@@ -134,7 +134,7 @@ class DynamoCompiler:
                 pieces[part.name] = capture.eager(part), capture.Cost(labels[part.nodes[0].name], eager=True)
             else:
                 compiled = capture.Compiled(
-                    compile_graph(part, self.registries), Frame, [given[p.name] for p in part.parameters]
+                    compile_graph(part, self.registries), Frame, {p.name: given[p.name] for p in part.parameters}
                 )
                 pieces[part.name] = compiled.among_arguments(), capture.Cost(part.name, eager=False)
         return capture.Pieces(driver.construct_main_graph(), pieces, tensors)

@@ -111,7 +111,8 @@ class Parameter:
     """A weight, buffer or constant of the model, `source` is the model's own name for it.
 
     `panels` says how a matrix is stored: see `frontend.parameters.pack`. One of i8 stands for real numbers: each column of the
-    product has a scale, in the parameter that has the matrix's name as `scales_of`.
+    product has a scale, in the parameter that has the matrix's name as `scales_of`. One with `parts` holds them one behind the
+    other, along their first dimension as they are stored.
     """
 
     name: str
@@ -119,6 +120,11 @@ class Parameter:
     source: str
     panels: Panels | None = None
     scales_of: str = ""
+    parts: tuple[Parameter, ...] = ()
+
+    def whole(self) -> tuple[Parameter, ...]:
+        """Its parts, or it alone if it has none."""
+        return self.parts or (self,)
 
 
 @dataclass(frozen=True)

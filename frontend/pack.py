@@ -13,7 +13,7 @@ def pack(inputs: list[Path], outputs: list[Path], dtype: str) -> None:
     graph_json, weights = inputs
     (packed,) = outputs
     graph = serialize.load(graph_json)
-    stored = parameters.read(weights, [p.type for p in graph.parameters])
-    arrays = {p.name: array for p, array in zip(graph.parameters, stored, strict=True)}
+    arrays = parameters.read(weights, [p.type for p in graph.parameters])
+    given = {p.name: array for p, array in zip(graph.parameters, arrays, strict=True)}
     main = prepare(graph, dtype).construct_main_graph()
-    parameters.write(packed, (parameters.pack(arrays[p.scales_of or p.name], p) for p in main.parameters))
+    parameters.write(packed, (parameters.stored(p, given) for p in main.parameters))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,12 @@ def write(path: Path, arrays: Iterable[np.ndarray]) -> None:
         for array in arrays:
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
             file.write(bytes(-array.nbytes % ALIGNMENT))
+
+
+def stored(parameter: Parameter, given: Mapping[str, np.ndarray]) -> np.ndarray:
+    """A parameter as the code reads it, from what the model has, by name."""
+    parts = [pack(given[part.scales_of or part.name], part) for part in parameter.whole()]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def pack(array: np.ndarray, parameter: Parameter) -> np.ndarray:

@@ -6,6 +6,7 @@ from frontend.driver import GraphDriver
 from frontend.graph import Graph
 from frontend.transforms.drop_no_ops import drop_no_ops
 from frontend.transforms.fuse_ops import simply_fuse
+from frontend.transforms.merge_linears import merge_linears
 from frontend.transforms.pack_linears import pack_linears
 from frontend.transforms.quantize_linears import quantize_linears
 
@@ -15,5 +16,5 @@ def prepare(graph: Graph, dtype: str = "f32") -> GraphDriver:
 
     With `w8` as dtype the packed weights are quantized.
     """
-    packing = [pack_linears, quantize_linears] if dtype == "w8" else [pack_linears]
+    packing = [pack_linears, *([quantize_linears] if dtype == "w8" else []), merge_linears]
     return GraphDriver(graph.perform([drop_no_ops, *packing, drop_no_ops]).fuse_ops([simply_fuse]), in_place=True)

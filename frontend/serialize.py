@@ -40,7 +40,8 @@ def _graph(data: dict[str, Any]) -> Graph:
 
 def _parameter(data: dict[str, Any]) -> Parameter:
     panels = Panels(**data["panels"]) if data["panels"] else None
-    return Parameter(**{**data, "type": _type(data["type"]), "panels": panels})
+    parts = tuple(_parameter(part) for part in data["parts"])
+    return Parameter(**{**data, "type": _type(data["type"]), "panels": panels, "parts": parts})
 
 
 def _plain(value: Any) -> Any:

@@ -38,6 +38,41 @@ def distinct_results(module: ir.Operation, target: Target) -> None:
             seen.add(value)
 
 
+def results_as_allocated(module: ir.Operation, target: Target) -> None:
+    """After bufferization: what is returned in another shape is allocated in that one, and the caller's memory can serve."""
+    for op in find_all(module, "func.return"):
+        for value in op.operands:
+            shapes = _reshapes(value)
+            if not shapes or shapes[-1].operands[0] in list(op.operands):
+                continue
+            old = shapes[-1].operands[0]
+            with ir.InsertionPoint(old.owner), op.location:
+                new = reshaped = memref.AllocOp(value.type, [], [], alignment=64).result
+                for shape in shapes:
+                    reshaped = _undone(shape, reshaped)
+            old.replace_all_uses_with(reshaped)
+            value.replace_all_uses_with(new)
+
+
+def _reshapes(value: ir.Value) -> list[ir.Operation]:
+    """The operations, the last one first, that make a value of static shape from memory allocated in the same block."""
+    found: list[ir.Operation] = []
+    while not isinstance(value.owner, ir.Block) and value.owner.name in ("memref.collapse_shape", "memref.expand_shape"):
+        found.append(value.owner)
+        value = value.owner.operands[0]
+    shapes = [value.type, *(op.results[0].type for op in found)]
+    allocated = not isinstance(value.owner, ir.Block) and value.owner.name == "memref.alloc"
+    return found if found and allocated and all(t.has_static_shape for t in shapes) else []
+
+
+def _undone(shape: ir.Operation, value: ir.Value) -> ir.Value:
+    """A value of the shape that `shape` made, in the shape that it was made from."""
+    before, groups = shape.operands[0].type, shape.attributes["reassociation"]
+    if shape.name == "memref.expand_shape":
+        return memref.CollapseShapeOp(before, value, groups).result
+    return memref.ExpandShapeOp(before, value, groups, [], before.shape).result
+
+
 def results_of_callees(module: ir.Operation, target: Target) -> None:
     """After bufferization: a function of another module takes memory for its results as last arguments.
 

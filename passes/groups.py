@@ -2,7 +2,7 @@
 
 A group has a root, whose parallel loops are tiled, and members, each computed in the root's loop for one tile at a time. An
 operation joins when nothing outside of the group reads it and no tile of it is computed twice: where a member reads it,
-its subscripts name every tiled loop.
+its subscripts name every tiled loop. What belongs to no product forms groups too, see `passes.parallelize`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from passes.loops import loops_of
 from passes.mlir import ir
 from passes.products import RESULT, Product, product_of, recognized
-from passes.schedule import find_all
+from passes.schedule import Schedule, find_all
 from passes.targets import Target
 from passes.tiles import parallel_tiles, set_tiling, tiling_at
 from passes.tilings import tiling_of
 
-log = logging.getLogger("passes.schedule-products")  # the pass that asks
+log = logging.getLogger("passes.schedule-products")
 
 Tiles = dict[int, int]  # loops, and how many of their iterations a tile has
 MANY = 32  # rows, where their number is known only when the code runs
@@ -33,10 +33,24 @@ class Group:
     tiles: Tiles
     members: list[ir.Operation] = field(default_factory=list)
 
+    def ops(self) -> list[ir.Operation]:
+        return [self.root, *self.members]
+
+    def fuse(self, schedule: Schedule, first: int = 0) -> None:
+        """Write the loop into a schedule for which `ops` are marked with the numbers from `first` on."""
+        root, *members = (schedule.match("%root", mark=first + number) for number in range(len(self.ops())))
+        sizes = [self.tiles.get(loop, 0) for loop in range(len(loops_of(self.root).kinds))]
+        _, loop = schedule.tile_parallel(root, sizes)
+        for member in members:
+            schedule.op(f"apply_cse to {loop}", loop)
+            _, loop = schedule.op(f"structured.fuse_into_containing_op {member} into {loop}", member, loop, results=2)
+        schedule.op(f"apply_cse to {loop}", loop)
+        schedule.patterns(loop, "tensor.fold_tensor_empty", "canonicalization")
+
 
 def groups_of(function: ir.Operation, target: Target) -> list[Group]:
     """The groups around the products of a function; a product belongs to one, small ones to none."""
-    at_top = [op for op in find_all(function, "linalg.generic", "linalg.fill") if op.parent == function]
+    at_top = at_top_of(function)
     taken: set[ir.Operation] = set()
     groups = []
     for op in reversed(at_top):
@@ -49,9 +63,14 @@ def groups_of(function: ir.Operation, target: Target) -> list[Group]:
         elif not worth_a_region(product):
             log.debug("%s is too small for threads: %s", op.location, product.name)
         elif group := _around(op, product, at_top, taken, target):
-            taken |= {group.root, *group.members}
+            taken |= set(group.ops())
             groups.append(group)
     return groups
+
+
+def at_top_of(function: ir.Operation) -> list[ir.Operation]:
+    """What may be in a group: of the operations in no loop, those that have loops of their own."""
+    return [op for op in find_all(function, "linalg.generic", "linalg.fill") if op.parent == function]
 
 
 def _around(
@@ -62,8 +81,8 @@ def _around(
     if not tiles:
         log.debug("%s has no loop to share out: %s", op.location, product.name)
         return None
-    group = _grown(*_root(op, product, tiles, taken), at_top)
-    _set_tilings([group.root, *group.members], target)
+    group = grown(*_root(op, product, tiles, taken), at_top)
+    _set_tilings(group.ops(), target)
     log.debug("%s is a product, %s, tiled %s", op.location, product.name, tiling.words())
     log.debug("  in a parallel loop over %s by %s", group.root.location, group.tiles)
     for member in group.members:
@@ -95,10 +114,12 @@ def _root(op: ir.Operation, product: Product, tiles: Tiles, taken: set[ir.Operat
     return consumer, {read[product.reads[RESULT].index(loop)]: size for loop, size in tiles.items()}
 
 
-def _grown(root: ir.Operation, tiles: Tiles, at_top: list[ir.Operation]) -> Group:
+def grown(root: ir.Operation, tiles: Tiles, at_top: list[ir.Operation]) -> Group:
+    """A root with all that can be computed in its loop."""
     group = Group(root, tiles)
     tiled = {root: {loop: loop for loop in tiles}}
-    own = {place: loop for place, loop in enumerate(_result_loops(root)) if loop in tiles}
+    results = zip(root.results, loops_of(root).reads[-len(root.results) :], strict=True)
+    owns = [(result.type, {place: loop for place, loop in enumerate(reads) if loop in tiles}) for result, reads in results]
     for op in reversed(at_top):
         if op in tiled or len(op.results) != 1:
             continue
@@ -106,7 +127,7 @@ def _grown(root: ir.Operation, tiles: Tiles, at_top: list[ir.Operation]) -> Grou
         if wanted and wanted[0] and all(w == wanted[0] for w in wanted):
             loops = _result_loops(op)
             # members of its type write into the root's result, where all but the own tile is other iterations'
-            foreign = op.results[0].type == root.results[0].type and wanted[0] != own
+            foreign = any(op.results[0].type == type_ and wanted[0] != own for type_, own in owns)
             if foreign:
                 log.debug("%s stays out of the loop over %s: it would write other tiles", op.location, root.location)
             elif all(loops[place] >= 0 for place in wanted[0]):

@@ -34,6 +34,7 @@ RUN = 512  # steps, at most, that are added up before they are added to the resu
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LINE = 64  # bytes of a cache line
 AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
+COMPACT = 1 << 16  # bytes of sums that are worth memory of their own
 WORTH_FETCHING = 1 << 14  # bytes of a block; smaller ones come from near
 
 
@@ -111,12 +112,41 @@ class _Loops:
             with _loop(0, self.product.extent(loops[0]), 1) as place:
                 self._outer(loops[1:], places | {loops[0]: place})
             return
+        result = self.sums
+        compact = self._compact()
+        if compact is not None:
+            self.sums = result.compact(compact)
+            for tile in self._tiles():
+                for cell, lanes in self._cells(tile, places):
+                    self.sums.store(self.sums.zero(), cell, lanes)
         with _loop(0, self.product.steps // self.block, self.block) as block:
-            for rows, loop in self._row_loops():
-                with loop as row:
-                    for first_column, column_count, columns in spans(self.columns):
-                        with _loop(first_column, column_count, columns) as column:
-                            self._tile(self._tile_at(rows, columns, row, column), block, places)
+            for tile in self._tiles():
+                self._tile(tile, block, places)
+        if compact is not None:
+            for tile in self._tiles():
+                for cell, lanes in self._cells(tile, places):
+                    result.store(arith.addf(result.load(cell, lanes), self.sums.load(cell, lanes)), cell, lanes)
+            self.sums = result
+
+    def _tiles(self) -> Iterator[_Tile]:
+        for rows, loop in self._row_loops():
+            with loop as row:
+                for first_column, column_count, columns in spans(self.columns):
+                    with _loop(first_column, column_count, columns) as column:
+                        yield self._tile_at(rows, columns, row, column)
+
+    def _compact(self) -> tuple[int, int] | None:
+        """Rows and columns of memory of its own for the sums, where blocks pass over them again and again.
+
+        The rows of a wide result are often a multiple of a page apart, so that few of them stay in a cache together.
+        """
+        rows, columns = self.product.rows, self.product.columns
+        if rows is None or self.block == self.product.steps or 4 * rows * columns > COMPACT:
+            return None
+        return rows, columns
+
+    def _cells(self, tile: _Tile, places: Places) -> list[tuple[Places, int]]:
+        return [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
 
     def _row_loops(self) -> Iterator[tuple[int, AbstractContextManager[ir.Value]]]:
         """The sizes of row tiles, each with the loop over where they begin."""
@@ -139,7 +169,7 @@ class _Loops:
 
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
         """Add one block's products to a tile of the result, in runs that each start at zero: so the sums round less."""
-        cells = [(self._cell(places, line, at), lanes) for line in tile.lines for at, lanes in tile.vectors]
+        cells = self._cells(tile, places)
         for first, count, steps in spans(runs(self.block, RUN)):
             with _loop(first, count, steps) as begin:
                 sums = self._run(tile, block, begin, steps, places, len(cells))
@@ -147,8 +177,8 @@ class _Loops:
                     self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
 
     def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, steps: int, places: Places, count: int) -> list[ir.Value]:
-        unroll = self.unroll
-        chains = min(unroll, -(-IN_FLIGHT // count))  # sums of each cell, in turn, so that none waits for the one before
+        chains = -(-IN_FLIGHT // count)  # sums of each cell, in turn, so that none waits for the one before
+        unroll = -(-self.unroll // chains) * chains
         sums = [self.sums.zero()] * (count * chains)
         whole = steps // unroll * unroll if steps >= 2 * unroll else 0
         first = arith.addi(block, begin)
@@ -156,7 +186,7 @@ class _Loops:
             loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
             with ir.InsertionPoint(loop.body):
                 step = arith.addi(begin, loop.induction_variable)
-                self._fetch(tile, block, step, places)
+                self._fetch(tile, block, step, unroll, places)
                 scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
         sums = self._steps(tile, steps - whole, shifted(first, whole), sums, places)
@@ -173,14 +203,14 @@ class _Loops:
             sums = sums[chain:] + added
         return sums
 
-    def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, places: Places) -> None:
+    def _fetch(self, tile: _Tile, block: ir.Value, step: ir.Value, unroll: int, places: Places) -> None:
         """This iteration's share of the next block, in elements from its begin on; of a single tile, what comes soon."""
         p, bytes_ = self.product, self.right.element.width // 8
         elements = self.block * self.right.row_bytes // bytes_
         if elements * bytes_ < WORTH_FETCHING or not self.right.packed or p.rows is None:
             return
         if self.one_pass:
-            for ahead in range(AHEAD, AHEAD + self.unroll * self.right.row_bytes, LINE):
+            for ahead in range(AHEAD, AHEAD + unroll * self.right.row_bytes, LINE):
                 self.right.fetch(places, arith.addi(block, step), index(ahead // bytes_), near=True)
             return
         cells = p.rows * p.columns
@@ -188,7 +218,7 @@ class _Loops:
         done = arith.addi(arith.muli(tile.row, index(p.columns)), arith.muli(tile.column, index(tile.rows)))
         begin = arith.divui(arith.muli(done, index(elements)), index(cells))
         position = arith.addi(begin, arith.muli(step, index(each)))
-        for at in range(0, each * self.unroll, LINE // bytes_):
+        for at in range(0, each * unroll, LINE // bytes_):
             self.right.fetch(places, shifted(block, self.block), shifted(position, at), near=elements * bytes_ <= NEAR)
 
     def _cell(self, places: Places, line: ir.Value, column: ir.Value | None = None) -> Places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from passes.mlir import arith, ir, memref, vector
@@ -25,8 +26,17 @@ class Sums:
     """The result: a vector of `lanes` f32 at a time; of those that are fewer, the first ones."""
 
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
-        self.memory, self.loops, self.lanes = op.operands[RESULT], product.reads[RESULT], target.lanes
+        self.product, self.lanes = product, target.lanes
+        self.memory, self.loops = op.operands[RESULT], product.reads[RESULT]
         self.type = ir.VectorType.get([self.lanes], ir.F32Type.get())
+
+    def compact(self, shape: tuple[int, int]) -> Sums:
+        """The same of these rows and columns, side by side in memory of their own."""
+        rows, columns = shape
+        new = copy.copy(self)
+        new.memory = memref.AllocOp(ir.MemRefType.get([rows, columns], ir.F32Type.get()), [], [], alignment=64).result
+        new.loops = tuple(d for d in (self.product.m, self.product.n) if d is not None)
+        return new
 
     def load(self, places: Places, lanes: int) -> ir.Value:
         return _load(self.memory, [places[d] for d in self.loops], self.type, lanes)

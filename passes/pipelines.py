@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
-from passes.boundaries import distinct_results, read_only_arguments, results_of_callees
+from passes.boundaries import distinct_results, read_only_arguments, results_as_allocated, results_of_callees
 from passes.chunks import dynamic_chunks
 from passes.copies import copies_to_linalg
 from passes.expand_exp import expand_exp
@@ -72,6 +72,7 @@ MIDEND: Pipeline = (
     results_of_callees,
     "canonicalize",
     "cse",
+    results_as_allocated,
     "buffer-results-to-out-params{hoist-static-allocs=true add-result-attr=true modify-public-functions=true}",
     "func.func(buffer-hoisting)",
     "func.func(buffer-loop-hoisting)",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from passes.groups import Group, groups_of
-from passes.loops import loops_of
+from passes.groups import groups_of
 from passes.mlir import ir
 from passes.products import RESULT, product_of
 from passes.schedule import Schedule, find_all, functions, mark
@@ -19,9 +18,9 @@ def schedule_products(module: ir.Operation, target: Target) -> None:
     for function in functions(module):
         _own_starts(function)
         for group in groups_of(function, target):
-            mark(function, [group.root, *group.members])
+            mark(function, group.ops())
             schedule = Schedule()
-            _fuse(schedule, group)
+            group.fuse(schedule)
             schedule.apply(function)
 
 
@@ -36,14 +35,3 @@ def _own_starts(function: ir.Operation) -> None:
             log.debug("%s gets a start of its own, a copy of %s", op.location, start.owner.name)
             with ir.InsertionPoint(op):
                 op.operands[RESULT] = start.owner.operation.clone().results[start.result_number]
-
-
-def _fuse(schedule: Schedule, group: Group) -> None:
-    root, *members = (schedule.match("%root", mark=number) for number in range(1 + len(group.members)))
-    sizes = [group.tiles.get(loop, 0) for loop in range(len(loops_of(group.root).kinds))]
-    _, loop = schedule.tile_parallel(root, sizes)
-    for member in members:
-        schedule.op(f"apply_cse to {loop}", loop)
-        _, loop = schedule.op(f"structured.fuse_into_containing_op {member} into {loop}", member, loop, results=2)
-    schedule.op(f"apply_cse to {loop}", loop)
-    schedule.patterns(loop, "tensor.fold_tensor_empty", "canonicalization")

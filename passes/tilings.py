@@ -23,13 +23,13 @@ AGAIN = "correct it, or delete the file: `doit tune` makes another"
 class Tiling:
     """How one product is cut.
 
-    rows: of a register tile, at most. unroll: steps of the sum in the innermost loop.
+    rows: of a register tile, at most. unroll: steps of the sum in the innermost loop, more where there are few sums.
     block: bytes of the right operand, at most, that stay in a cache while all rows pass; 0 leaves it to their number.
     panels: of a weight, in one iteration of the threads' common loop. chunks: iterations of it, about, where rows are cut.
     """
 
     rows: int
-    unroll: int = 4
+    unroll: int = 2
     block: int = 0
     panels: int = 1
     chunks: int = 12

@@ -67,7 +67,8 @@ def check(
     expected = list(expected) if isinstance(expected, tuple | list) else [expected]
     captured = by_export(Wrapped(function), args, {}, "forward", table)
     graph = captured.graph.perform(list(transforms))
-    weights = [torch.from_numpy(parameters.pack(array(t), p)) for t, p in zip(captured.tensors, graph.parameters, strict=True)]
+    given = {p.name: array(t) for p, t in zip(graph.parameters, captured.tensors, strict=True)}
+    weights = [torch.from_numpy(parameters.stored(p, given)) for p in graph.parameters]
     actual = run_graph(graph, [*weights, *args], expected)
     for a, e in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, e.contiguous(), rtol=rtol, atol=atol, equal_nan=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from frontend import parameters
 from frontend.capture.fx_graph import DTYPES, TORCH
 from frontend.dims import evaluate, symbols_in
-from frontend.graph import Dim, Graph, Input, TensorType
+from frontend.graph import Dim, Graph, Input, Parameter, TensorType
 
 
 class BadArgument(TypeError):
@@ -23,15 +23,16 @@ class Compiled:
     Tensors are read where they lie (those that are not contiguous are copied first), results are new memory, what the program
     writes in place is written there. Gradients do not pass through it.
 
+    `given` are the tensors of the parameters that the graph was captured with, by name, in order.
     `code` is a `frontend.codegen.Code`, `make_frame(ranks)` gives a `runner.jit.Frame`.
     """
 
-    def __init__(self, code: Any, make_frame: Any, tensors: Sequence[torch.Tensor]) -> None:
+    def __init__(self, code: Any, make_frame: Any, given: Mapping[str, torch.Tensor]) -> None:
         self.graph: Graph = code.graph
         self._code, self._make_frame = code, make_frame
         self._entry = code.entry.call if code.entry else None
-        self._given = dict(zip((p.name for p in self.graph.parameters), tensors, strict=True))
-        self._parameters = [_packed(t, p) for t, p in zip(tensors, self.graph.parameters, strict=True)]
+        self._given = given
+        self._parameters = [_stored(p, given) for p in self.graph.parameters]
         self._inputs = [_Argument(i) for i in self.graph.inputs]
         self._results = [(t.shape, TORCH[t.dtype]) for t in code.results]
         self.sizes = Sizes(self.graph)
@@ -75,7 +76,7 @@ class Compiled:
 
     def among_arguments(self) -> Callable[..., list[torch.Tensor]]:
         """The same, for a caller that passes the tensors of the parameters too, first; they are bound already."""
-        skip = len(self._parameters)
+        skip = len(self._given)
         return lambda *tensors: self(*tensors[skip:])
 
     def _run(self, given: list[torch.Tensor], results: list[torch.Tensor], dynamic: bool) -> None:
@@ -165,12 +166,16 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.detach().resolve_conj().resolve_neg().contiguous()
 
 
-def _packed(tensor: torch.Tensor, parameter: Any) -> torch.Tensor:
-    plain = _plain(tensor)
-    if not parameter.panels:
-        return plain
-    bits = plain.view(torch.int16).numpy() if plain.dtype is torch.bfloat16 else plain.numpy()  # numpy knows no bfloat16
-    return torch.from_numpy(parameters.pack(bits, parameter)).view(plain.dtype)
+def _stored(parameter: Parameter, given: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    plain = {part.name: _plain(given[part.name]) for part in parameter.whole()}
+    first = plain[parameter.whole()[0].name]
+    if not parameter.panels and not parameter.parts:
+        return first
+    return torch.from_numpy(parameters.stored(parameter, {name: _bits(t) for name, t in plain.items()})).view(first.dtype)
+
+
+def _bits(tensor: torch.Tensor) -> Any:
+    return tensor.view(torch.int16).numpy() if tensor.dtype is torch.bfloat16 else tensor.numpy()  # numpy knows no bfloat16
 
 
 def known(shape: Sequence[int | Dim], sizes: dict[str, int]) -> tuple[int, ...]:

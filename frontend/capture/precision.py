@@ -78,7 +78,8 @@ def error(actual: list[Tensor], expected: list[Tensor]) -> float:
 def _round_weights(captured: Captured) -> None:
     """Give the module's own tensors the numbers that their quantized forms stand for."""
     tensors = {p.name: t for p, t in zip(captured.graph.parameters, captured.tensors, strict=True)}
-    for parameter in prepare(replace(captured.graph), "w8").graph.parameters:
+    prepared = prepare(replace(captured.graph), "w8").graph.parameters
+    for parameter in (part for p in prepared for part in p.whole()):
         if parameter.panels and parameter.type.dtype == "i8":
             matrix = tensors[parameter.name].detach()
             rounded = parameters.dequantized(matrix.numpy(), parameter.panels)

@@ -14,11 +14,11 @@ from typing import Any
 from tasks.bench.cases import Case, NotBuilt, cases
 from tasks.bench.engines import ENGINES
 from tasks.bench.machine import cores, environment, huge_pages, processor
-from tasks.bench.measure import WARMUP, Bench, Measured, Plan
+from tasks.bench.measure import WARMUP, Bench, Plan
 from tasks.bench.plot import plot
 from tasks.bench.process import Failed, Process
 from tasks.bench.report import conditions, table, title
-from tasks.bench.results import limits_of, rows
+from tasks.bench.results import Row, limits_of, rows
 from tasks.settings import Settings, parse
 
 
@@ -64,23 +64,18 @@ def measure(chosen: Sequence[Case], settings: Settings, plan: Plan, program: Pat
     engines = [engine for engine in ENGINES if not settings.engines or engine.name in settings.engines]
     limits = Process([str(program), str(plan.threads)], environment(plan.threads), logs / "limits.log")
     answers: list[dict[str, float | None]] = []
-    measured: list[tuple[Case, list[Measured]]] = []
+    found: list[Row] = []
     try:
         for case in chosen:
             print(title(case.row() | {"threads": plan.threads}), flush=True)
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 bench = Bench(case, engines, plan, Path(scratch), logs)
-                answers += bench.run(limits)
-                measured.append((case, bench.measured))
+                own = bench.run(limits)
+                found += rows(case, case.work(), bench.measured, plan.threads, limits_of(own))
+                answers += own
     finally:
         limits.close()
-    found = limits_of(answers)
-    return {
-        "threads": plan.threads,
-        "rounds": plan.rounds,
-        "limits": found,
-        "rows": [row for case, done in measured for row in rows(case, case.work(), done, plan.threads, found)],
-    }
+    return {"threads": plan.threads, "rounds": plan.rounds, "limits": limits_of(answers), "rows": found}
 
 
 def draw(whole: dict[str, Any], folder: Path) -> None:

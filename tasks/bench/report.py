@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from frontend.limits import PEAKS
 from tasks.bench.results import Row
 
 HEADS = ("median ms", "p10", "p90", "x limit", "x best peer", "error")
@@ -29,7 +30,9 @@ def table(rows: Sequence[Row]) -> str:
 
 def _section(rows: list[Row]) -> str:
     first = rows[0]
-    work = f"{first['flops'] / 1e9:.3g} GFLOP, {first['bytes'] / 1e6:.4g} MB: not under {first['limit_ms']:.3g} ms"
+    limits = first["limits"]
+    speed = f"{limits[PEAKS[first['dtype']]] or limits['fp32_gflops']:.0f} GFLOP/s, {limits['read_gbps']:.1f} GB/s"
+    work = f"{first['flops'] / 1e9:.3g} GFLOP, {first['bytes'] / 1e6:.4g} MB, at {speed} not under {first['limit_ms']:.3g} ms"
     head = f"  {'engine':26s} " + " ".join(map(str.rjust, HEADS, WIDTHS)) + "  huge pages"
     ranked = sorted((r for r in rows if r["reason"] is None), key=lambda r: r["median_ms"])
     others = [f"  {r['engine']:26s} {r['reason']}" for r in rows if r["reason"] is not None]
@@ -61,16 +64,14 @@ def sentence(row: Row) -> str:
 
 def conditions(whole: Mapping[str, Any]) -> str:
     """The machine's limits in this run, and what all engines were given."""
-    limits, median = whole["limits"], whole["limits"]["median"]
+    limits, best = whole["limits"], whole["limits"]["best"]
     units = {"fp32_gflops": "fp32 GFLOP/s", "bf16_gflops": "bf16 GFLOP/s", "read_gbps": "GB/s read"}
     said = [
-        f"no {unit.partition(' ')[0]} unit"
-        if limits[name] is None
-        else f"{limits[name]:.1f} {unit} (median {median[name]:.1f})"
+        f"no {unit.partition(' ')[0]} unit" if limits[name] is None else f"{limits[name]:.1f} {unit} (best {best[name]:.1f})"
         for name, unit in units.items()
     ]
     return (
-        f"limits, those of the best round: {', '.join(said)}\n"
+        f"limits, in the median round: {', '.join(said)}\n"
         f"{whole['processor']}; every engine pinned to processors {', '.join(map(str, whole['cores']))}; "
         f"huge pages: {whole['huge_pages']}, asked for in every engine"
     )

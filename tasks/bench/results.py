@@ -16,19 +16,23 @@ Row = dict[str, Any]
 
 
 def limits_of(answers: Sequence[Mapping[str, float | None]]) -> dict[str, Any]:
-    """What the machine showed in its best round, and in the median of them; None where it has no such unit."""
-    found: dict[str, Any] = {"median": {}}
+    """What the machine showed in the median round, as times are medians, and in the best; None where it has no such unit."""
+    found: dict[str, Any] = {"best": {}}
     for name in LIMITS:
         values = [value for answer in answers if (value := answer[name]) is not None]
-        found[name] = max(values, default=None)
-        found["median"][name] = statistics.median(values) if values else None
+        found[name] = statistics.median(values) if values else None
+        found["best"][name] = max(values, default=None)
     return found
 
 
 def rows(case: Case, work: Work, measured: Sequence[Measured], threads: int, limits: Mapping[str, Any]) -> list[Row]:
-    """A row for each engine, those without figures too: their `reason` says why, and for wrong answers as well."""
+    """A row for each engine, those without figures too: their `reason` says why, and for wrong answers as well.
+
+    `limits` are those of the case's own rounds: a machine's speed drifts.
+    """
     limit = work.limit_ms(case.dtype, limits)
-    found = [_row(case, m, threads, limit) | {"flops": work.flops, "bytes": work.bytes} for m in measured]
+    about = {"flops": work.flops, "bytes": work.bytes, "limits": dict(limits)}
+    found = [_row(case, m, threads, limit) | about for m in measured]
     best = min((r for r in found if _ranked(r) and not r["ours"]), key=lambda r: r["median_ms"], default=None)
     for row in found:
         row["best_peer"] = best["engine"] if best else None

@@ -26,9 +26,10 @@ def run_subgraph(module: nn.Module, *inputs: Tensor, dtype: str = "f32") -> Grap
     (subgraph,) = prepare(replace(captured.graph), dtype).subgraphs
     given = dict(zip([p.name for p in captured.graph.parameters], captured.tensors, strict=True))
     given |= dict(zip([i.name for i in captured.graph.inputs], inputs, strict=True))
-    weights = [torch.from_numpy(parameters.pack(array(given[p.scales_of or p.name]), p)) for p in subgraph.parameters]
+    arrays = {name: array(tensor) for name, tensor in given.items()}
+    weights = [torch.from_numpy(parameters.stored(p, arrays)) for p in subgraph.parameters]
     with torch.no_grad():
-        for p in subgraph.parameters:
+        for p in (part for whole in subgraph.parameters for part in whole.whole()):
             if p.panels and p.type.dtype == "i8":
                 given[p.name].copy_(torch.from_numpy(parameters.dequantized(array(given[p.name]), p.panels)))
         expected = module(*inputs)

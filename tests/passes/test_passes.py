@@ -1,8 +1,12 @@
 """The smaller passes: what each does to a module, and the numbers."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 
+from passes import pipelines
 from passes.boundaries import read_only_arguments, results_of_callees
 from passes.chunks import dynamic_chunks
 from passes.copies import copies_to_linalg
@@ -88,6 +92,88 @@ def test_a_value_returned_twice_is_written_twice() -> None:
     run_module(ir.Module.parse(text, ir.Context()), "f", [x], results)
     for result in results:
         np.testing.assert_array_equal(result, 2 * x)
+
+
+def test_a_result_of_another_shape_is_computed_where_the_caller_says() -> None:
+    text = """
+    func.func @f(%x: tensor<6x4xf32>) -> (tensor<2x12xf32>, tensor<6x4xf32>) {
+      %0 = tosa.exp %x : (tensor<6x4xf32>) -> tensor<6x4xf32>
+      %1 = tensor.collapse_shape %0 [[0, 1]] : tensor<6x4xf32> into tensor<24xf32>
+      %2 = tensor.expand_shape %1 [[0, 1]] output_shape [2, 12] : tensor<24xf32> into tensor<2x12xf32>
+      return %2, %0 : tensor<2x12xf32>, tensor<6x4xf32>
+    }"""
+    x = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    results = [np.full((2, 12), np.nan, np.float32), np.full((6, 4), np.nan, np.float32)]
+    run_module(ir.Module.parse(text, ir.Context()), "f", [x], results)
+    np.testing.assert_allclose(results[0].reshape(6, 4), np.exp(x), rtol=1e-6)
+    np.testing.assert_array_equal(results[1], results[0].reshape(6, 4))
+    one = text.replace("(tensor<2x12xf32>, tensor<6x4xf32>)", "tensor<2x12xf32>")
+    one = one.replace("%2, %0 : tensor<2x12xf32>, tensor<6x4xf32>", "%2 : tensor<2x12xf32>")
+    alone = ir.Module.parse(one, ir.Context())
+    pipelines.run(alone, "midend", TARGET)
+    assert not find_all(alone.operation, "memref.alloc", "memref.copy", "linalg.copy")
+
+
+def parts_of(loop: ir.Operation) -> int:
+    counts = re.search(r" in \(([\d, ]+)\)", str(loop))
+    assert counts
+    return math.prod(int(count) for count in counts[1].split(","))
+
+
+NORM = """
+#all = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+func.func @f(%x: tensor<30x700xf32>) -> tensor<30x700xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<30xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<30xf32>) -> tensor<30xf32>
+  %s = linalg.generic {indexing_maps = [#all, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<30x700xf32>) outs(%z : tensor<30xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %p = arith.mulf %a, %a : f32
+    %t = arith.addf %p, %b : f32
+    linalg.yield %t : f32
+  } -> tensor<30xf32>
+  %o = tensor.empty() : tensor<30x700xf32>
+  %y = linalg.generic {indexing_maps = [#all, #row, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %s : tensor<30x700xf32>, tensor<30xf32>) outs(%o : tensor<30x700xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %q = arith.divf %a, %b : f32
+    linalg.yield %q : f32
+  } -> tensor<30x700xf32>
+  return %y : tensor<30x700xf32>
+}
+"""
+
+
+def test_a_norm_is_one_loop_of_some_parts() -> None:
+    module = apply(parallelize, NORM)
+    (loop,) = find_all(module.operation, "scf.forall")
+    assert len(find_all(loop, "linalg.generic")) == 2 and parts_of(loop) == 30
+    x, y = np.random.default_rng(0).standard_normal((30, 700)).astype(np.float32), np.full((30, 700), np.nan, np.float32)
+    run_module(ir.Module.parse(NORM, ir.Context()), "f", [x], [y])
+    np.testing.assert_allclose(y, x / (x.astype(np.float64) ** 2).sum(1, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "parts"), [((40, 1536), 20), ((12, 40, 128), 24), ((7, 11, 400), 77), ((3, 9000), 18)])
+def test_loops_are_cut_into_about_as_many_parts_as_threads_need(shape: tuple[int, ...], parts: int) -> None:
+    type_ = f"tensor<{'x'.join(map(str, shape))}xf32>"
+    letters = ", ".join("ijk"[: len(shape)])
+    kinds = ", ".join(['"parallel"'] * len(shape))
+    text = f"""
+    func.func @f(%x: {type_}) -> {type_} {{
+      %o = tensor.empty() : {type_}
+      %y = linalg.generic {{indexing_maps = [affine_map<({letters}) -> ({letters})>, affine_map<({letters}) -> ({letters})>],
+          iterator_types = [{kinds}]}} ins(%x : {type_}) outs(%o : {type_}) {{
+      ^bb0(%a: f32, %b: f32):
+        %n = arith.negf %a : f32
+        linalg.yield %n : f32
+      }} -> {type_}
+      return %y : {type_}
+    }}"""
+    module = apply(parallelize, text)
+    (loop,) = find_all(module.operation, "scf.forall")
+    assert parts_of(loop) == parts
 
 
 @pytest.mark.parametrize(("m", "n", "regions"), [(64, 300, 1), (4, 5, 0), (1, 20000, 0)])

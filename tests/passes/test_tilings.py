@@ -78,14 +78,14 @@ def test_without_a_table_the_default() -> None:
 
 
 def test_the_table_is_honoured() -> None:
-    """Of eight rows there are five tiles; two steps of the sum a turn; three panels an iteration."""
+    """Of eight rows there are five tiles; four steps of the sum a turn; three panels an iteration."""
     assert iterations(midend()) == ["%c12"]
-    write({NAME: row(Tiling(rows=8, unroll=2, panels=3))})
+    write({NAME: row(Tiling(rows=8, unroll=4, panels=3))})
     module = midend()
     assert carried(module) == {16}
     (loop,) = {op.parent for op in find_all(module.operation, "vector.fma")}
     inside = [op.operation.name for op in loop.regions[0].blocks[0].operations]
-    assert inside.count("vector.fma") == 2 * 16
+    assert inside.count("vector.fma") == 4 * 16
     assert iterations(module) == ["%c4"]
 
 
@@ -155,7 +155,7 @@ def test_a_table_as_text() -> None:
     table = {name: row(Tiling(rows)) for name, rows in (("b", 8), ("a", 9))}
     write(table)
     first, *_ = tilings.text(V4).splitlines()[1:]
-    assert first == '  "a": {"block": 0, "chunks": 12, "panels": 1, "ratio": 0.9, "rows": 9, "unroll": 4},'
+    assert first == '  "a": {"block": 0, "chunks": 12, "panels": 1, "ratio": 0.9, "rows": 9, "unroll": 2},'
     assert tilings.rows(V4) == table
     write({})
     assert tilings.rows(V4) == {}
