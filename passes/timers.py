@@ -21,6 +21,7 @@ TIMER = "sluice_timer"  # in runner/profile.h, and so are the kinds of what it i
 BEGIN, ENTER, WAIT, LEAVE = range(4)
 END = -1  # the region that begins where the last one ends
 WRITING = {"memref.copy", "memref.store", "vector.store", "vector.transfer_write", "func.call"}  # and all that has a body
+READING = {"memref.copy", "memref.load", "vector.load", "vector.transfer_read", "func.call"}
 NO_CODE = {
     "arith.constant", "memref.alloc", "memref.alloca", "memref.cast", "memref.collapse_shape", "memref.dealloc", "memref.dim",
     "memref.expand_shape", "memref.get_global", "memref.reinterpret_cast", "memref.subview", "memref.transpose", "memref.view",
@@ -32,7 +33,7 @@ NO_CODE = {
 class Region:
     """`name` is the node of the graph that it is named after, empty where memory is given back.
 
-    `nodes` counts the operations in it that come from each node.
+    `nodes` counts the operations in it that come from each node, but for those that only fill memory with a value.
     """
 
     name: str
@@ -82,7 +83,8 @@ def _time_block(block: ir.Block, regions: list[Region], callees: dict[str, ir.Op
             _timer(BEGIN, len(regions), before=pending[0])
             regions.append(current)
         for done in pending:
-            current.nodes += _nodes(done, callees)
+            if not done.regions or any(inner.name in READING for inner in find_all(done)):
+                current.nodes += _nodes(done, callees)
             _time_threads(done, len(regions) - 1)
         pending = []
     if any(op.name == "memref.dealloc" for op in pending):

@@ -16,6 +16,7 @@ from tasks.profile.figures import warnings
 WIDTH = 128  # where no terminal says how wide it is
 HEADS = ("min", "max", "%", "GFLOP/s", "% peak", "GB/s", "% read")
 SHORT = 0.1  # milliseconds, below which a call is told in microseconds
+WORD = 40  # letters of a name that is not broken
 FEW = 3  # nodes of one operator, so many are named
 
 
@@ -28,7 +29,8 @@ def console() -> Console:
 def table(found: Mapping[str, Any]) -> Table:
     """Operators by the time they take, then what is no operator's, then the whole."""
     shown = Table(box=SIMPLE, show_footer=False, padding=(0, 1, 0, 0), pad_edge=False)
-    shown.add_column("operator", overflow="fold")
+    longest = max((len(word) for row in found["rows"] for word in row["operator"].split()), default=0)
+    shown.add_column("operator", overflow="fold", min_width=min(longest, WORD))
     shown.add_column("source", no_wrap=True)
     scale, unit = (1e3, "µs") if found["whole"]["avg_ms"] < SHORT else (1.0, "ms")
     for head in ("calls", f"avg {unit}", *HEADS):

@@ -57,26 +57,33 @@ def spelled(node: Node) -> str:
 
 
 def rows_of(graph: Graph, regions: Regions) -> Rows:
-    """A row a region, regions of one name together. A node is where its name is, else where most of its code is."""
+    """A row a region, regions of one name together. A node is where its name is, unless nothing but a fill is there.
+
+    That fill belongs to where the node's other code is.
+    """
     nodes = {node.name: node for node in graph.nodes}
-    counts: dict[str, dict[str, int]] = {}  # row -> node -> operations
     names = [_name(region, nodes) for region in regions]
+    counts: dict[str, dict[str, int]] = {name: {} for name in names}  # row -> node -> operations
     for name, region in zip(names, regions, strict=True):
-        row = counts.setdefault(name, {})
         for origin, count in _counted(region).items():
-            row[origin] = row.get(origin, 0) + count
-    rows = {name: Row(NO_NODES.get(name, name)) for name in counts}
-    no_code = []
-    for node in graph.nodes:
-        places = [name for name in rows if name == node.name] or [name for name in rows if node.name in counts[name]]
-        if places:
-            rows[max(places, key=lambda name: counts[name].get(node.name, 0))].nodes.append(node)
-        else:
-            no_code.append(node)
+            counts[name][origin] = counts[name].get(origin, 0) + count
+    homes = {node.name: home for node in graph.nodes if (home := _home(node.name, counts))}
+    rows = {name: Row(NO_NODES.get(name, name)) for name in counts if homes.get(name, name) == name}
+    for name, home in homes.items():
+        rows[home].nodes.append(nodes[name])
+    no_code = [node for node in graph.nodes if node.name not in homes]
     for name, found in rows.items():
         _main_first(found, graph, name)
     _count_work(list(rows.values()), graph, no_code)
-    return Rows(list(rows.values()), [rows[name] for name in names], no_code)
+    return Rows(list(rows.values()), [rows[homes.get(name, name)] for name in names], no_code)
+
+
+def _home(node: str, counts: Mapping[str, Mapping[str, int]]) -> str | None:
+    """The row that a node belongs to, if it has code; a row whose own name's node has another home is none."""
+    if node in counts and counts[node].get(node):
+        return node
+    elsewhere = [name for name in counts if counts[name].get(node) and counts[name].get(name)]
+    return max(elsewhere, key=lambda name: counts[name][node], default=node if node in counts else None)
 
 
 def add_times(rows: Rows, calls: Sequence[Call]) -> None:

@@ -7,7 +7,11 @@ import re
 from passes.mlir import ir
 from passes.timers import BEGIN, END, ENTER, LEAVE, WAIT, Region, add_timers
 
-LOOP = "scf.for %i = %c0 to %c4 step %c1 {{ memref.store %x, %m[%i] : memref<4xf32> loc({store}) }} loc({loop})"
+LOOP = """scf.for %i = %c0 to %c4 step %c1 {{
+  %y = memref.load %m[%i] : memref<4xf32> loc({loop})
+  memref.store %y, %m[%i] : memref<4xf32> loc({store})
+}} loc({loop})"""
+FILL = "scf.for %i = %c0 to %c4 step %c1 {{ memref.store %x, %m[%i] : memref<4xf32> loc({loop}) }} loc({loop})"
 
 
 def name(node: str) -> str:
@@ -44,7 +48,7 @@ def loop(node: str, store: str | None = None) -> str:
 def test_regions_follow_each_other() -> None:
     regions, order = timed(module("\n".join([loop("a"), loop("a", "b"), loop("c")])))
     assert [(r.name, set(r.nodes)) for r in regions] == [("a", {"a", "b"}), ("c", {"c"})]
-    one = ["scf.for", "memref.store"]
+    one = ["scf.for", "memref.load", "memref.store"]
     assert order == [f"{BEGIN} 0", *one, *one, f"{BEGIN} 1", *one, f"{BEGIN} {END}"]
 
 
@@ -67,6 +71,11 @@ def test_constants_and_views_are_no_code() -> None:
     view = f"%v = memref.subview %m[0] [2] [1] : memref<4xf32> to memref<2xf32, strided<[1]>> loc({name('view')})"
     regions, _ = timed(module(f"{view}\n{loop('a')}"))
     assert set(regions[0].nodes) == {"a"}
+
+
+def test_a_fill_is_a_region_without_nodes() -> None:
+    regions, _ = timed(module(FILL.format(loop=name("a"))))
+    assert [(r.name, dict(r.nodes)) for r in regions] == [("a", {})]
 
 
 def test_code_that_is_called_counts() -> None:

@@ -270,6 +270,18 @@ def test_a_row_reads_what_comes_from_outside_and_writes_what_goes_there() -> Non
     assert (product.work.flops, product.work.bytes) == (2 * 4**3, 3 * tile)  # the view is read as what it is a view of
 
 
+def test_what_only_fills_memory_belongs_to_the_code_that_uses_it() -> None:
+    """Unless there is no other code of its node."""
+    regions: list[dict[str, object]] = [
+        {"name": "exp", "nodes": {}},
+        {"name": "mm", "nodes": {"mm": 9, "exp": 1}},
+        {"name": "neg", "nodes": {}},
+    ]
+    rows = rows_of(GRAPH, regions)
+    assert [row.label for row in rows.rows] == ["mm + exp", "neg"]
+    assert [row.name for row in rows.of_region] == ["mm", "mm", "neg"]
+
+
 def test_a_region_of_no_known_name_is_named_after_most_of_it() -> None:
     (row,) = rows_of(GRAPH, [{"name": "loop", "nodes": {"exp": 1, "neg": 3}}]).rows
     assert [n.name for n in row.nodes] == ["neg", "exp"]
