@@ -1,8 +1,10 @@
 // Runs a compiled model on recorded inputs, verifies every output element, times it, and measures it against the machine's peak.
 #include <malloc.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -242,6 +244,7 @@ int main(int count, char **arguments) {
   if (!options.output.empty()) write(options.output, call.results(), total(made));
 
   if (options.serve) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // who asks may halt this process, and be killed then
     serve(call, options.output);
     if (!options.events.empty()) write(options.events, timers::data(), timers::bytes());
     verify(call.results(), expected.data(), figures.errors);

@@ -80,9 +80,10 @@ def _profile(settings: Settings, builder: Builder, needs: list[str]) -> Iterator
         yield step_task(step_of(stage, settings), stage.purpose, builder)
     made = ("graph.json", LIMITS, *(name for stage in stages for name in stage.outputs))
     needs = [*needs, *(str(settings.folder / name) for name in made)]
-    makes = str(settings.folder / "profile.json")
-    action = Measure(_python("tasks.profile", str(settings.folder / LIMITS), makes, *settings.words), builder, makes)
-    yield _always("profile", "run it, in turns with the one without timers", action, needs, makes) | {"name": "run"}
+    makes, *more = (str(settings.folder / name) for name in ("profile.json", "profile-trace.json", "profile.svg"))
+    action = Measure(_python("tasks.profile", str(settings.folder / LIMITS), makes, *more, *settings.words), builder, makes)
+    task = _always("profile", "run it, in turns with the one without timers", action, needs, makes)
+    yield task | {"name": "run", "targets": [makes, *more]}
 
 
 def _tune(settings: Settings, builder: Builder) -> Task:

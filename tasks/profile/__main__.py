@@ -1,4 +1,7 @@
-"""`python -m tasks.profile LIMITS OUTPUT [WORD ...]`: the words are doit's, LIMITS is the program that measures the machine."""
+"""`python -m tasks.profile LIMITS FIGURES TRACE FLAMES [WORD ...]`: the words are doit's, LIMITS measures the machine.
+
+The other three are the files to write.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ from tasks.settings import Settings, parse
 
 
 def main() -> int:
-    limits, output, *words = sys.argv[1:]
+    limits, output, trace_json, svg, *words = sys.argv[1:]
+    for path in (output, trace_json, svg):
+        Path(path).unlink(missing_ok=True)  # those of an earlier run say nothing of this one
     settings = parse(dict(word.split("=", 1) for word in words))
     folder, threads = settings.folder, settings.run.get("threads", len(os.sched_getaffinity(0)))
     os.sched_setaffinity(0, cores(threads))  # every process from here on inherits it
@@ -41,8 +46,8 @@ def main() -> int:
     add_times(rows, calls)
     found = figures(measured, calls, rows, limits_of(measured.limits), settings.dtype)
     found = {"model": settings.model.name, "dtype": settings.dtype, "threads": threads, **found}
-    traced = trace.write(folder / "profile-trace.json", graph.name, threads, calls, rows)
-    flame.write(folder / "profile.svg", _frames(graph.name, found))
+    traced = trace.write(Path(trace_json), graph.name, threads, calls, rows)
+    flame.write(Path(svg), _frames(graph.name, found))
     Path(output).write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
     _print(settings, found, traced)
     return 0

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
@@ -209,6 +210,28 @@ def test_an_executable_without_timers_has_no_events(mlp: Profile) -> None:
     done = subprocess.run(command, input="", capture_output=True, text=True, check=False)
     assert done.returncode == 2 and not (mlp.folder / "no-events").exists()
     assert done.stderr == "--events goes with --serve, in an executable with timers: `doit profile` builds one\n"
+
+
+def test_who_asks_takes_a_halted_executable_along(mlp: Profile) -> None:
+    program = """
+import os, signal, subprocess, sys
+served = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+served.stdin.write("1\\n")
+served.stdin.flush()
+served.stdout.readline()
+os.kill(served.pid, signal.SIGSTOP)
+print(served.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", program, str(mlp.folder / "mlp-runner-profile"), "--serve"]
+    asked = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert asked.returncode == -9
+    status = Path("/proc", asked.stdout.strip(), "status")
+    for _ in range(100):
+        if not status.exists() or "State:\tZ" in status.read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{status} is still there")
 
 
 @pytest.mark.parametrize(
