@@ -19,6 +19,7 @@ from passes.stages import read, write
 
 TIMER = "sluice_timer"  # in runner/profile.h, and so are the kinds of what it is told
 BEGIN, ENTER, WAIT, LEAVE = range(4)
+FREEING = "memory given back"  # the name of the region at the end that no node is named like
 END = -1  # the region that begins where the last one ends
 WRITING = {"memref.copy", "memref.store", "vector.store", "vector.transfer_write", "func.call"}  # and all that has a body
 READING = {"memref.copy", "memref.load", "vector.load", "vector.transfer_read", "func.call"}
@@ -31,7 +32,7 @@ NO_CODE = {
 
 @dataclass
 class Region:
-    """`name` is the node of the graph that it is named after, empty where memory is given back.
+    """`name` is the node of the graph that it is named after; empty if nothing tells.
 
     `nodes` counts the operations in it that come from each node, but for those that only fill memory with a value.
     """
@@ -89,7 +90,7 @@ def _time_block(block: ir.Block, regions: list[Region], callees: dict[str, ir.Op
         pending = []
     if any(op.name == "memref.dealloc" for op in pending):
         _timer(BEGIN, len(regions), before=pending[0])
-        regions.append(Region(""))
+        regions.append(Region(FREEING))
     if pending and pending[-1].name == "func.return":
         _timer(BEGIN, END, before=pending[-1])
 

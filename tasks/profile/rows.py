@@ -12,7 +12,7 @@ from frontend.limits import Work, work_of_groups
 from tasks.profile.events import Call, waiting
 
 Regions = Sequence[Mapping[str, object]]  # as `passes.timers` writes them: `name`, and `nodes` with their numbers of operations
-NO_NODES = {"": "memory given back", "subgraph0": "results copied"}  # what code is for that comes from no node
+NO_NODES = {"": "of no known node", "subgraph0": "results copied"}  # what code is for that comes from no node
 
 
 @dataclass

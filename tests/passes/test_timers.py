@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from passes.mlir import ir
-from passes.timers import BEGIN, END, ENTER, LEAVE, WAIT, Region, add_timers
+from passes.timers import BEGIN, END, ENTER, FREEING, LEAVE, WAIT, Region, add_timers
 
 LOOP = """scf.for %i = %c0 to %c4 step %c1 {{
   %y = memref.load %m[%i] : memref<4xf32> loc({loop})
@@ -55,7 +55,7 @@ def test_regions_follow_each_other() -> None:
 def test_memory_belongs_to_what_needs_it_and_is_given_back_at_the_end() -> None:
     body = f"%a = memref.alloc() : memref<4xf32>\n{loop('a')}\n%b = memref.alloc() : memref<4xf32>\n{loop('b')}\n"
     regions, order = timed(module(f"{body} memref.dealloc %a : memref<4xf32>\nmemref.dealloc %b : memref<4xf32>"))
-    assert [r.name for r in regions] == ["a", "b", ""]
+    assert [r.name for r in regions] == ["a", "b", FREEING]
     assert order[-4:] == [f"{BEGIN} 2", "memref.dealloc", "memref.dealloc", f"{BEGIN} {END}"]
     begins = [place for place, what in enumerate(order) if what == f"{BEGIN} 1"]
     assert order[begins[0] + 1].startswith("memref.alloc")
@@ -109,6 +109,11 @@ def test_only_the_outermost_parallel_region_has_threads_of_its_own() -> None:
     _, order = timed(module(PARALLEL.format(body=inner, loop=name("a"))))
     assert [what for what in order if what[0].isdigit()] == [f"{k} 0" for k in (BEGIN, ENTER, WAIT, LEAVE)] + [f"{BEGIN} {END}"]
     assert order.count("omp.barrier") == 1
+
+
+def test_code_of_no_named_place_is_a_region_without_a_name() -> None:
+    regions, _ = timed(module("memref.store %x, %m[%c0] : memref<4xf32> loc(unknown)"))
+    assert [(r.name, dict(r.nodes)) for r in regions] == [("", {})]
 
 
 def test_a_function_that_does_nothing() -> None:

@@ -274,6 +274,7 @@ REGIONS: list[dict[str, object]] = [
     {"name": "exp", "nodes": {"exp": 1, "neg": 7}},
     {"name": "subgraph0", "nodes": {"subgraph0": 4}},
     {"name": "", "nodes": {}},
+    {"name": "memory given back", "nodes": {}},
 ]
 
 
@@ -281,7 +282,7 @@ def test_a_node_belongs_to_the_row_of_its_name() -> None:
     """Not to that with most of its code; and regions of one name are one row."""
     rows = rows_of(GRAPH, REGIONS)
     labels = [row.label for row in rows.rows]
-    assert labels == ["exp", "mm + add", "neg", "results copied", "memory given back"]
+    assert labels == ["exp", "mm + add", "neg", "results copied", "of no known node", "memory given back"]
     assert [row.label for row in rows.of_region] == [*labels[:3], "exp", *labels[3:]]
     assert [n.name for n in rows.no_code] == ["view"]
 
