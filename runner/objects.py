@@ -16,13 +16,18 @@ OPTIMIZATION = 3
 def to_object(text: str, name: str, target: Target) -> bytes:
     """Position-independent object code; `name` stands for the text in error messages."""
     machine = _machine(target)
-    return machine.emit_object(_optimized(text, name, machine))
+    return machine.emit_object(_optimized(parsed(text, name), machine))
 
 
 def to_assembly(text: str, name: str, target: Target) -> str:
     """What `to_object` gives, as text."""
+    return assembly_of(parsed(text, name), target)
+
+
+def assembly_of(module: llvm.ModuleRef, target: Target) -> str:
+    """A module of llvmlite's as `to_object` compiles it, as text; the module is used up."""
     machine = _machine(target)
-    return machine.emit_assembly(_optimized(text, name, machine))
+    return machine.emit_assembly(_optimized(module, machine))
 
 
 def words_of(target: Target) -> tuple[str, str, str]:
@@ -44,8 +49,7 @@ def _machine(target: Target) -> llvm.TargetMachine:
     )
 
 
-def _optimized(text: str, name: str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
-    module = _verified(to_bitcode(text, name), name)
+def _optimized(module: llvm.ModuleRef, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=OPTIMIZATION)
@@ -56,10 +60,13 @@ def _optimized(text: str, name: str, machine: llvm.TargetMachine) -> llvm.Module
     return module
 
 
-def _verified(bitcode: bytes, name: str) -> llvm.ModuleRef:
-    """A parser takes text whose values are used before they exist, for one: this finds what it does not look for."""
+def parsed(text: str, name: str) -> llvm.ModuleRef:
+    """LLVM IR as a module of llvmlite's.
+
+    A parser takes text whose values are used before they exist, for one: verifying finds what it does not look for.
+    """
     try:
-        module = llvm.parse_bitcode(bitcode)
+        module = llvm.parse_bitcode(to_bitcode(text, name))
         module.verify()
     except RuntimeError as error:
         raise BadLLVMIR(f"{name}: {str(error).strip()}") from error

@@ -103,7 +103,7 @@ def step_of(stage: Stage, settings: Settings) -> Step:
         name=f"{stage.group}:{stage.name}" if stage.name else stage.group,
         run=stage.run,
         inputs=[place(name) for name in stage.inputs],
-        outputs=[place(name) for name in stage.outputs],
+        outputs=[str(settings.folder / name) for name in stage.outputs],
         folder=settings.folder,
         options=stage.options,
         variables=stage.variables,

@@ -39,6 +39,7 @@ GROUPS = {
     "backend": "optimized MLIR to the LLVM dialect",
     "codegen": "the LLVM dialect to LLVM IR to object files, and to assembly to read",
     "executable": "the staged executable, from the object files of every stage",
+    "ir": "a page for each module: its IR after each pass, what changed, and the way from a line of Python to assembly",
 }
 
 
@@ -110,6 +111,7 @@ def _lowering(part: str, settings: Settings) -> list[Stage]:
         Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
         Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), target),
         Stage("codegen", s, "as assembly, to read", "runner.objects:compile_assembly", (ll,), (s,), target),
+        Stage("ir", part, "pass by pass, to read in a browser", "tasks.pages.ir:page", (mlir,), (f"ir/{part}.html",), target),
     ]
 
 
