@@ -19,6 +19,7 @@ HERE = (
     "verify",
     "bisect",
     "bench",
+    "profile",
     "tune",
     "sanitize",
 )  # groups that link or run code on this machine

@@ -44,7 +44,10 @@ def test_code_for_another_machine(target: str, tmp_path: Path) -> None:
     assert not ran(doit(tmp_path, f"target={target}", "codegen"))
 
 
-@pytest.mark.parametrize("group", ["executable", "onestep", "run", "verify", "bisect", "bench", "tune", "sanitize"])
+GROUPS = ["executable", "onestep", "run", "verify", "bisect", "bench", "profile", "tune", "sanitize"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
 def test_what_needs_this_machine_is_refused(group: str, tmp_path: Path) -> None:
     """With one sentence, and nothing is built before."""
     target = ELSEWHERE[-1]
