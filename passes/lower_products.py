@@ -30,7 +30,7 @@ from passes.tilings import default
 
 log = logging.getLogger("passes.lower-products")
 
-RUN = 512  # steps, at most, that are added up before they are added to the result
+RUN = 256  # steps, at most, that are added up before they are added to the result
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LINE = 64  # bytes of a cache line
 AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches

@@ -1,6 +1,6 @@
 """The process of an engine: `python -m MODULE JOB.json` loads a model, then answers requests, a line of JSON each way.
 
-It says `{"ready": true, "first_ms", "max_rel_err"}` or `{"reason"}`. To `{"iterations", "warmup"}` it answers
+It says `{"ready": true, "first_ms", "max_rel_err"}` or `{"reason", "applies"}`. To `{"iterations", "warmup"}` it answers
 `{"ms": [...]}`, to `{"check": true}` `{"max_rel_err", "huge_mb", "resident_mb"}`. Errors are those of the outputs against
 PyTorch's in float64, relative to the largest element.
 """
@@ -23,6 +23,10 @@ import numpy as np
 
 class CannotRun(Exception):
     """Why an engine does not run this model."""
+
+
+class NotMadeFor(CannotRun):
+    """A case that an engine does not take, by its nature."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,9 @@ class Job:
             return [stored[key] for key in stored.files]
 
     def takes(self, *dtypes: str) -> None:
-        """Raises CannotRun unless the job's dtype is among those of an engine."""
+        """Raises NotMadeFor unless the job's dtype is among those of an engine."""
         if self.dtype not in dtypes:
-            raise CannotRun(f"runs {' and '.join(dtypes)} only, not {self.dtype}")
+            raise NotMadeFor(f"runs {' and '.join(dtypes)} only, not {self.dtype}")
 
 
 @dataclass
@@ -96,7 +100,7 @@ def serve(load: Callable[[Job], Engine]) -> None:
         ready: dict[str, Any] = {"ready": True, "first_ms": min(engine.times(3)), "max_rel_err": error}
     except Exception as failure:
         traceback.print_exc()
-        ready = {"reason": sentence(failure)}
+        ready = {"reason": sentence(failure), "applies": not isinstance(failure, NotMadeFor)}
     print(json.dumps(ready), file=answers)
     for line in sys.stdin if "ready" in ready else ():
         request = json.loads(line)

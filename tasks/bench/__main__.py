@@ -40,7 +40,7 @@ def main() -> int:
     Path(output).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n")
     print(f"\n{table(whole['rows'])}\n{conditions(whole)}")
     draw(whole, Path(output).parent)
-    return 1 if broken or any(row["ours"] and row["reason"] for row in whole["rows"]) else 0
+    return 1 if broken or any(row["ours"] and row["applies"] and row["reason"] for row in whole["rows"]) else 0
 
 
 def _built(chosen: Sequence[Case], already: Path) -> tuple[list[Case], dict[str, str]]:

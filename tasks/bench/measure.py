@@ -36,7 +36,10 @@ class Plan:
 
 @dataclass
 class Measured:
-    """What one engine did. `rounds` are the milliseconds of its calls, round by round; `reason` says why there are none."""
+    """What one engine did. `rounds` are the milliseconds of its calls, round by round; `reason` says why there are none.
+
+    An engine that `applies` not is not made for the case.
+    """
 
     engine: Engine
     rounds: list[list[float]] = field(default_factory=list)
@@ -44,6 +47,7 @@ class Measured:
     huge_mb: float | None = None
     resident_mb: float | None = None
     reason: str | None = None
+    applies: bool = True
     process: Process | None = None
     iterations: int = 0
 
@@ -125,6 +129,7 @@ class Bench:
         try:
             answer = measured.process.answer(LOADING)
             if "reason" in answer:
+                measured.applies = answer["applies"]
                 raise Failed(answer["reason"])
             measured.max_rel_err = answer["max_rel_err"]
             fitting = math.ceil(LEAST * 1e3 / max(answer["first_ms"], 1e-6))

@@ -69,6 +69,7 @@ def _row(case: Case, measured: Measured, threads: int, limit: float) -> Row:
         "max_rel_err": error,
         "to_limit": median / limit if median else None,
         "reason": reason,
+        "applies": measured.applies,
         "ours": measured.engine.ours,
         "version": measured.engine.version,
         "rounds_ms": [round(statistics.median(turn), 6) for turn in measured.rounds] if times else [],

@@ -270,6 +270,22 @@ def test_the_same_model_decoding_is_a_case(monkeypatch: pytest.MonkeyPatch) -> N
 # ---- a run
 
 
+def test_an_engine_that_is_not_made_for_a_dtype_is_no_failure(tmp_path: Path) -> None:
+    words = [
+        f"build={tmp_path}",
+        "model=mlp",
+        "dtypes=w8",
+        "engines=sluice,sluice-callable",
+        "rounds=1",
+        "iterations=1",
+        "bench",
+    ]
+    done = subprocess.run([sys.executable, "-m", "doit", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "sluice-callable            runs f32 and bf16 only, not w8" in done.stdout
+    ours, other = json.loads((tmp_path / "bench" / "bench.json").read_text())["rows"]
+    assert (ours["reason"], ours["applies"], other["applies"]) == (None, True, False)
+
+
 def test_a_run(tmp_path: Path) -> None:
     words = [f"build={tmp_path}", "model=mlp", "threads=1", "engines=sluice,eager", "rounds=6", "iterations=5", "bench"]
     done = subprocess.run([sys.executable, "-m", "doit", *words], capture_output=True, text=True, check=False)
