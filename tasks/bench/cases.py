@@ -54,6 +54,7 @@ class Case:
         """Bring the executable up to date."""
         settings = self.settings
         words = [f"model={settings.model.name}", f"build={settings.root}", f"target={settings.target}"]
+        words += [] if settings.parallel else ["parallel=off"]
         words += [f"dtype={self.dtype}", f"cache={'on' if settings.cache else 'off'}", *self.overrides]
         command = [sys.executable, "-m", "doit", *words, "executable"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -67,7 +67,7 @@ class Bench:
         graph = case.graph()
         types = [graph.type_of(ref) for ref in graph.returned()]
         self._job = Job(
-            model=case.settings.model.name,
+            model=case.settings.model.module,
             settings=case.settings.overrides,
             dtype=case.dtype,
             threads=plan.threads,
