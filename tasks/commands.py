@@ -16,6 +16,7 @@ from doit.exceptions import InvalidCommand
 from tasks import cache, records, trace
 from tasks.build import Build, UpToDate
 from tasks.builder import Builder
+from tasks.settings import from_command_line
 
 RUN, MAYBE, CURRENT, HELD = "run", "maybe", "up to date", "held"
 
@@ -137,6 +138,16 @@ class Keep(Command):
 class Unkeep(Keep):
     doc_purpose = "give an artifact that was held back to the task that makes it"
     keep = False
+
+
+class Benchmarks(Command):
+    doc_purpose = "the decoder block, its parts and common kernels: built, checked, timed beside PyTorch; `list` names them"
+    doc_usage = "[NAME...|list] [size=mini|small|medium|large] [timeout=SECONDS] [threads=N] [rounds=N]"
+
+    def _execute(self, pos_args: list[str] | None = None) -> int:
+        from tasks.benchmarks.run import main  # here: it takes what only measuring needs
+
+        return main(pos_args or [], from_command_line(), self.outstream)
 
 
 class Forget(Command):
