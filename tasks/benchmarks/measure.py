@@ -28,6 +28,9 @@ from tasks.settings import Settings
 TURNS: dict[str, Engine] = {"seq": replace(OMP, name="sequential", parallel=False), "omp": OMP, "eager": EAGER}
 
 
+SHARED = ("frontend", "executable:runner.o")
+
+
 class Fault(Exception):
     """What is wrong with a benchmark, in a sentence."""
 
@@ -44,7 +47,7 @@ class Runner:
     def case(self, benchmark: Benchmark) -> Case:
         model = models.find(benchmark.model)
         given = benchmark.settings(self.settings.size)
-        overrides = {name: str(value) for name, value in sorted(given.items()) if model.settings[name] != value}
+        overrides = {name: str(value) for name, value in sorted(given.items()) if model.settings.get(name) != value}
         return Case(replace(self.settings, model=model, overrides=overrides, parallel=True))
 
     def run(self, benchmark: Benchmark, result: Result) -> None:
@@ -53,10 +56,12 @@ class Runner:
             parallel = self.case(benchmark)
             sequential, result.tolerance = parallel.sequential(), parallel.tolerance
             self._begin(result, "capture")
-            self._build(result, sequential, "frontend")
+            for case in (sequential, parallel):  # what both have in common is not timed
+                self._build(result, case, *SHARED)
             for name, key, case in (("build seq", "seq", sequential), ("build OMP", "omp", parallel)):
                 self._begin(result, name)
-                result.build[key] = self._build(result, case, "executable")
+                ended = self._build(result, case, "executable")
+                result.build[key], result.how[key] = ended.seconds, _how(ended.said)
             for name, key, case in (("run seq", "seq", sequential), ("run OMP", "omp", parallel)):
                 self._begin(result, name)
                 result.errors[key] = self._check(result, case)
@@ -73,13 +78,12 @@ class Runner:
     def _log(self, result: Result, name: str) -> Path:
         return self.logs / result.name / f"{name.replace(' ', '-')}.log"
 
-    def _build(self, result: Result, case: Case, group: str) -> float:
-        """Seconds."""
+    def _build(self, result: Result, case: Case, *groups: str) -> Ended:
         log = self._log(result, result.step)
-        ended = run([sys.executable, "-m", "doit", *case.words(), group], log, self.settings.timeout)
+        ended = run([sys.executable, "-m", "doit", *case.words(), *groups], log, self.settings.timeout)
         if ended.status == 0:
-            return ended.seconds
-        again = f"doit {' '.join(case.words())} {group}"
+            return ended
+        again = f"doit {' '.join([*case.words(), *groups])}"
         raise Fault(f"{self._ended(ended, log) or _of_doit(ended.said)}; again, alone: {again}")
 
     def _check(self, result: Result, case: Case) -> float:
@@ -129,6 +133,12 @@ def _pinned(threads: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def _how(said: str) -> str:
+    """Whether doit built anything, by the marks of its lines."""
+    marks = {line[:3] for line in said.splitlines()}
+    return "built" if ".  " in marks else "from the cache" if "+  " in marks else "up to date"
 
 
 def _of_doit(said: str) -> str:

@@ -38,22 +38,23 @@ class Screen:
     def __init__(self, results: Sequence[Result], out: TextIO) -> None:
         self._results = results
         self.console = console_on(out)
+        self._watched = self.console.is_terminal and not self.console.is_dumb_terminal
         self._doing = ""
         self._spinner = Spinner("dots")
         self._live = Live(console=self.console, get_renderable=self._render, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> Screen:
-        if self.console.is_terminal:
+        if self._watched:
             self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self.console.is_terminal:
+        if self._watched:
             self._live.stop()
 
     def tell(self, name: str, step: str) -> None:
         self._doing = f"{name}: {step}"
-        if not self.console.is_terminal:
+        if not self._watched:
             number = next(i for i, result in enumerate(self._results, 1) if result.name == name)
             self.console.print(f"[{number}/{len(self._results)}] {self._doing}", markup=False)
 

@@ -14,7 +14,8 @@ STEPS = ("capture", "build seq", "build OMP", "run seq", "run OMP", "measure")  
 
 @dataclass
 class Result:
-    """Times are of the median call, in ms; `build` the seconds of the builds, from the midend on.
+    """Times are of the median call, in ms; `build` the seconds of the builds, from the midend on, and `how`
+    whether anything was built, was from the cache, or all was up to date.
 
     step, reason: where it failed, and why, in a sentence. errors: relative, of each executable, against eager PyTorch.
     speedup: the sequential code's time over the parallel code's. vs_eager: PyTorch's time over the parallel code's.
@@ -28,6 +29,7 @@ class Result:
     step: str = STEPS[0]
     reason: str | None = None
     build: dict[str, float] = field(default_factory=dict)
+    how: dict[str, str] = field(default_factory=dict)
     run: dict[str, float] = field(default_factory=dict)
     rounds: dict[str, list[float]] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
