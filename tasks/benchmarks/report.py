@@ -22,6 +22,8 @@ from tasks.records import write_atomically
 HEADS = ("Benchmark", "Build seq", "Build OMP", "Run seq", "Run OMP", "Correct", "Speedup", "vs eager")
 MARKS = {PASSED: "✓", FAILED: "✗", SKIPPED: "○"}
 STYLES = {"✓": "green", "✗": "red", "○": "dim"}
+HOW = {"from the cache": "cache", "up to date": "as it was"}
+LEGEND = "Speedup: sequential time over OpenMP's; vs eager: PyTorch's over OpenMP's; (95 % interval); ~ inside the noise"
 WIDTH = 132  # of a table that is not read on a terminal
 
 
@@ -78,14 +80,20 @@ def cells(result: Result) -> list[str]:
     """What stands right of the name; the mark of a step that failed, a ring for those that were not reached."""
     found = []
     for step, key in (("build seq", "seq"), ("build OMP", "omp")):
-        found.append(_cell(result, (step, "capture"), f"{result.build.get(key, 0):.1f} s"))
+        how = result.how.get(key, "")
+        figure = f"{result.build[key]:.1f} s" if how == "built" else HOW.get(how, "")
+        found.append(_cell(result, (step, "capture"), figure))
     for step, key in (("run seq", "seq"), ("run OMP", "omp")):
-        figure = f"{result.run[key]:.3g} ms" if key in result.run else ""
+        figure = duration(result.run[key]) if key in result.run else ""
         found.append(_cell(result, (step,), figure))
     found.append(_cell(result, ("run OMP", "run seq"), f"{max(result.errors.values(), default=0):.0e}"))
     for compared in (result.speedup, result.vs_eager):
         found.append(ratio(compared) if compared else _cell(result, ("measure",), ""))
     return found
+
+
+def duration(ms: float) -> str:
+    return f"{ms:.3g} ms" if ms >= 1 else f"{ms * 1e3:.3g} µs"
 
 
 def _cell(result: Result, steps: tuple[str, ...], figure: str) -> str:
@@ -113,9 +121,8 @@ def show(console: Console, results: Sequence[Result], whole: Mapping[str, Any]) 
             console.print(f"{MARKS[result.status]} {result.name}, {result.step}: {result.reason}", markup=False, soft_wrap=True)
         if result.regression:
             console.print(f"↓ {result.name}: worse than before: {result.regression}", markup=False, soft_wrap=True)
-    legend = "times over OpenMP's: above 1 OpenMP is faster; in brackets the 95 % interval of the rounds; ~ may be noise"
     console.print(
-        f"size={whole['size']}, {whole['threads']} threads, {whole['rounds']} rounds in turns; {legend}", soft_wrap=True
+        f"size={whole['size']}, {whole['threads']} threads, {whole['rounds']} rounds in turns. {LEGEND}", soft_wrap=True
     )
     counts = ", ".join(f"{whole[status]} {status}" for status in MARKS)
     worse = f", {whole['regressed']} worse than before" if whole["regressed"] else ""
@@ -138,6 +145,7 @@ def write(folder: Path, results: Sequence[Result], whole: Mapping[str, Any]) -> 
 def _line(result: Result) -> dict[str, Any]:
     line: dict[str, Any] = {"benchmark": result.name, "status": result.status, "step": result.step, "reason": result.reason}
     line |= {f"build_{key}_s": result.build.get(key) for key in ("seq", "omp")}
+    line |= {f"build_{key}": result.how.get(key) for key in ("seq", "omp")}
     line |= {f"{key}_ms": result.run.get(key) for key in ("seq", "omp", "eager")}
     line |= {"max_rel_err": max(result.errors.values(), default=None), "tolerance": result.tolerance}
     for name in ("speedup", "vs_eager"):

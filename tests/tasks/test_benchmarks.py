@@ -73,6 +73,7 @@ def test_the_files(first: str, build: Path) -> None:
     for row in (gemm, softmax):
         assert row["status"] == PASSED and row["reason"] is None
         assert set(row["run"]) == set(row["rounds"]) == {"seq", "omp", "eager"} and min(row["run"].values()) > 0
+        assert set(row["how"].values()) <= {"built", "from the cache", "up to date"}
         assert set(row["errors"]) == {"seq", "omp"} and max(row["errors"].values()) <= row["tolerance"]
         for compared in (row["speedup"], row["vs_eager"]):
             assert compared["low"] <= compared["ratio"] <= compared["high"]
@@ -255,10 +256,16 @@ def test_an_executable_that_gives_no_answer(tmp_path: Path, script: str, reason:
 
 
 def test_what_doit_says_in_a_sentence() -> None:
-    said = ".  a:b  1.0 s\n!  midend:x      failed   not built here yet\n   midend: no pass\n   more\n   again, alone: doit midend:x\n"
-    assert _of_doit(said) == "midend:x: midend: no pass"
-    trace = "!  midend:x   failed\n   Traceback (most recent call last):\n     File\n   KeyError: 1\n   again, alone: doit x\n"
-    assert _of_doit(trace) == "midend:x: KeyError: 1"
+    lines = [
+        ".  a:b  1.0 s",
+        "!  midend:x    failed   not built",
+        "   midend: no pass",
+        "   more",
+        "   again, alone: doit midend:x",
+    ]
+    assert _of_doit("\n".join(lines)) == "midend:x: midend: no pass"
+    lines[2:4] = ["   Traceback (most recent call last):", "     File", "   KeyError: 1"]
+    assert _of_doit("\n".join(lines)) == "midend:x: KeyError: 1"
     assert _of_doit("ERROR: no model 'x'\n\n") == "ERROR: no model 'x'"
 
 
@@ -312,21 +319,23 @@ def test_history_survives_what_is_no_history(tmp_path: Path) -> None:
 
 
 def passed() -> Result:
-    result = Result("gemm", "gemm", {}, PASSED, "measure", build={"seq": 3.21, "omp": 2.0})
-    result.run, result.errors = {"seq": 2.0, "omp": 1.0, "eager": 1.01}, {"seq": 0.0, "omp": 4.4e-7}
+    result = Result("gemm", "gemm", {}, PASSED, "measure", build={"seq": 3.21, "omp": 0.4})
+    result.how = {"seq": "built", "omp": "from the cache"}
+    result.run, result.errors = {"seq": 2.0, "omp": 0.0123, "eager": 1.01}, {"seq": 0.0, "omp": 4.4e-7}
     result.speedup, result.vs_eager = Comparison(2.0, 1.9, 2.1), Comparison(1.01, 0.99, 1.02)
     return result
 
 
 def test_cells() -> None:
-    done = ["✓ 3.2 s", "✓ 2.0 s", "✓ 2 ms", "✓ 1 ms", "✓ 4e-07", "2.00x (1.90–2.10)", "~1.01x (0.99–1.02)"]  # noqa: RUF001
+    done = ["✓ 3.2 s", "✓ cache", "✓ 2 ms", "✓ 12.3 µs", "✓ 4e-07", "2.00x (1.90–2.10)", "~1.01x (0.99–1.02)"]  # noqa: RUF001
     assert report.cells(passed()) == done
     assert report.cells(Result("x", "x", {})) == ["○"] * 7
     assert report.cells(Result("x", "x", {}, FAILED, "capture")) == ["✗", "✗", *["○"] * 5]
-    failed = Result("x", "x", {}, FAILED, "build OMP", build={"seq": 1.0})
+    failed = Result("x", "x", {}, FAILED, "build OMP", build={"seq": 1.0}, how={"seq": "built"})
     assert report.cells(failed) == ["✓ 1.0 s", "✗", *["○"] * 5]
-    wrong = Result("x", "x", {}, FAILED, "run OMP", build={"seq": 1.0, "omp": 1.0})
-    assert report.cells(wrong) == ["✓ 1.0 s", "✓ 1.0 s", "✓", "✗", "✗", "○", "○"]
+    wrong = Result("x", "x", {}, FAILED, "run OMP", build={"seq": 1.0, "omp": 0.3})
+    wrong.how = {"seq": "built", "omp": "up to date"}
+    assert report.cells(wrong) == ["✓ 1.0 s", "✓ as it was", "✓", "✗", "✗", "○", "○"]
     assert report.ratio(Comparison(3.0, None, None)) == "~3.00x"
 
 
