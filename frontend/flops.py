@@ -1,6 +1,7 @@
 """How much arithmetic a graph asks for."""
 
 import math
+from collections.abc import Iterable
 
 from frontend.graph import Graph, Node, TensorType
 
@@ -15,10 +16,13 @@ LEFT = {  # matrix products, with the name of their left operand
 }
 
 
-def flops(graph: Graph) -> int:
-    """Floating-point operations of the matrix products and convolutions; an addition and a multiplication count as two."""
+def flops(graph: Graph, nodes: Iterable[Node] | None = None) -> int:
+    """Floating-point operations of the matrix products and convolutions; an addition and a multiplication count as two.
+
+    Of the whole graph, or of some of its nodes.
+    """
     types = graph.definitions()
-    return sum(_product(node, types) for node in graph.nodes)
+    return sum(_product(node, types) for node in (graph.nodes if nodes is None else nodes))
 
 
 def _product(node: Node, types: dict[str, tuple[TensorType, ...]]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from frontend.driver import GraphDriver
 from frontend.flops import flops
 from frontend.graph import BYTES, Graph, Parameter
 from frontend.transforms.drop_no_ops import drop_no_ops
@@ -40,9 +41,21 @@ def work(graph: Graph, dtype: str) -> Work:
     """
     if dtype not in WIDTHS:
         raise UnknownDtype(f"dtype={dtype}: expected {', '.join(WIDTHS)}")
-    graph = replace(graph).perform([drop_no_ops])
+    return _work(replace(graph).perform([drop_no_ops]), WIDTHS[dtype])
+
+
+def work_of_groups(graph: Graph, groups: Mapping[str, list[str]]) -> dict[str, Work]:
+    """The work of each group of a prepared graph's nodes: what comes from outside is read, what is used outside is written.
+
+    Tensors count as they are stored.
+    """
+    parts = GraphDriver(replace(graph, groups=dict(groups))).subgraphs
+    return {part.name: _work(part, max(BYTES.values())) for part in parts}
+
+
+def _work(graph: Graph, width: int) -> Work:
     exchanged = sum(i.type.nbytes for i in graph.inputs) + sum(graph.type_of(ref).nbytes for ref in graph.returned())
-    return Work(flops(graph), exchanged + sum(_read(graph, graph.parameters, WIDTHS[dtype])))
+    return Work(flops(graph), exchanged + sum(_read(graph, graph.parameters, width)))
 
 
 def _read(graph: Graph, parameters: Iterable[Parameter], width: int) -> Iterable[int]:

@@ -44,13 +44,18 @@ def preflight(graph: Graph, registries: Sequence[Registry] = REGISTRIES) -> list
 
 
 def lower(
-    graph: Graph, registries: Sequence[Registry] = REGISTRIES, pack_parameters: bool = False, in_place: bool = False
+    graph: Graph,
+    registries: Sequence[Registry] = REGISTRIES,
+    pack_parameters: bool = False,
+    in_place: bool = False,
+    values: dict[Ref, ir.Value] | None = None,
 ) -> ir.Module:
     """`graph` as a module with one public function.
 
     Its arguments are the parameters, each a tensor, or with `pack_parameters` all of them as one memref of bytes laid out as
     `frontend.parameters.offsets` says; then the inputs. With `in_place` the inputs that the graph writes are memrefs, whose new
-    values are written there and not returned. Which registry lowered a node is recorded in `graph.lowered_by`.
+    values are written there and not returned. Which registry lowered a node is recorded in `graph.lowered_by`, and in `values`,
+    if it is given, what became of everything that the graph names.
     """
     with ir.Context(), ir.Location.name(graph.name):
         module = ir.Module.create()
@@ -67,7 +72,8 @@ def lower(
             results = [tensor_type(type_) for type_ in result_types(returning)]
             function = func.FuncOp(graph.name, (types, results))
         with ir.InsertionPoint(function.add_entry_block()):
-            values = _arguments(graph, list(function.arguments), pack_parameters)
+            values = {} if values is None else values
+            values |= _arguments(graph, list(function.arguments), pack_parameters)
             symbols = _Symbols(graph, values)
             _lower_nodes(graph, registries, values, symbols)
             returned = _results(returning, values, symbols)

@@ -91,4 +91,5 @@ def results_of_callees(module: ir.Operation, target: Target) -> None:
     for function in externals.values():
         type_ = function.type
         function.attributes["function_type"] = ir.TypeAttr.get(ir.FunctionType.get([*type_.inputs, *type_.results], []))
-        del function.attributes["arg_attrs"]
+        if "arg_attrs" in function.attributes:
+            del function.attributes["arg_attrs"]

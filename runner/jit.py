@@ -104,10 +104,14 @@ class Function:
                 f"{self._name!r} takes {self._takes} arrays, arguments and results together; "
                 f"{len(arguments)} and {len(results)} were given"
             )
-        arrays = [*arguments, *results]
-        frame = Frame([array.ndim for array in arrays])
-        for number, array in enumerate(arrays):
-            start = frame.starts[number]
-            frame.words[start] = frame.words[start + 1] = array.ctypes.data
-            frame.shape(number, array.shape, [stride // array.itemsize for stride in array.strides])
-        self._entry.call(frame.address)
+        call(self._entry, [*arguments, *results])
+
+
+def call(entry: Entry, arrays: Sequence[np.ndarray]) -> None:
+    """Call machine code with as many arrays as it takes, by their memory."""
+    frame = Frame([array.ndim for array in arrays])
+    for number, array in enumerate(arrays):
+        start = frame.starts[number]
+        frame.words[start] = frame.words[start + 1] = array.ctypes.data
+        frame.shape(number, array.shape, [stride // array.itemsize for stride in array.strides])
+    entry.call(frame.address)

@@ -35,12 +35,17 @@ def make(text: str, name: str, takes: int, target: targets.Target, path: Path) -
     """LLVM IR to a shared library whose function `name` of `takes` tensors `from_library` finds."""
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         code, library = Path(scratch, "code.o"), Path(scratch, "code.so")
-        code.write_bytes(to_object(text + _packed(name, takes), name, target))
-        link_library(code, library)
+        code.write_bytes(to_object(text + _wrapped(name, takes), name, target))
+        link_library([code], library)
         os.replace(library, path)  # whoever comes at the same time makes the same
 
 
-def _packed(name: str, takes: int) -> str:
+def entry_of(name: str, takes: int) -> str:
+    """The same as a module of its own, for a function that is elsewhere."""
+    return f"declare void @_mlir_ciface_{name}({', '.join(['ptr'] * takes)})\n{_wrapped(name, takes)}"
+
+
+def _wrapped(name: str, takes: int) -> str:
     """LLVM IR of `sluice_<name>`: the function with its arguments as `runner.jit.Frame` lays them out."""
     loads = [
         f"  %slot{i} = getelementptr ptr, ptr %frame, i64 {i}\n  %cell{i} = load ptr, ptr %slot{i}\n"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
@@ -46,12 +47,13 @@ def link(inputs: list[Path], outputs: list[Path], openmp: str, flags: str = "") 
     return [Path(line) for line in said.splitlines() if Path(line).is_file()]
 
 
-def link_library(code: Path, output: Path) -> None:
-    """One object file to a shared library."""
+def link_library(codes: Sequence[Path], output: Path, flags: str = "") -> None:
+    """Object files to a shared library."""
     openmp = openmp_library()
     if openmp is None:
         raise ToolError(NO_OPENMP)
-    _call(["g++", "-shared", "-o", str(output), str(code), str(openmp), f"-Wl,-rpath,{openmp.parent}", "-lm", "-pthread"])
+    libraries = [str(openmp), f"-Wl,-rpath,{openmp.parent}", "-lm", "-pthread"]
+    _call(["g++", "-shared", *flags.split(), "-o", str(output), *map(str, codes), *libraries])
 
 
 def openmp_library() -> Path | None:

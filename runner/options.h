@@ -12,11 +12,12 @@ struct Options {
   int warmup = 5, iterations = 30, threads = 0;
   long seed = -1;  // of random inputs for the timed runs; -1 times the recorded ones
   bool serve = false;
-  std::string json, output, data;
+  std::string json, output, data, events;
 };
 
 inline const char *usage =
     "usage: %s [--warmup N] [--iterations N] [--threads N] [--seed N] [--data DIR] [--json FILE] [--output FILE] [--serve]\n"
+    "          [--events FILE]\n"
     "\n"
     "Runs the compiled model on the inputs recorded beside it, compares every element of its answer with PyTorch's, and\n"
     "times it.\n"
@@ -29,6 +30,7 @@ inline const char *usage =
     "  --json FILE     write the figures as JSON\n"
     "  --output FILE   write the bytes of the outputs, and of the inputs that the model writes in place\n"
     "  --serve         answer each number on standard input with the milliseconds of so many calls, and write --output anew\n"
+    "  --events FILE   with --serve: write what the timers in the code saw of each call, if it was built with timers\n"
     "\n"
     "Exits with 0 when the answer is right, 1 when it is wrong, 2 when the run cannot be made.\n";
 
@@ -67,6 +69,7 @@ inline Options parse(int count, char **arguments) {
     else if (option == "--data") options.data = value;
     else if (option == "--json") options.json = value;
     else if (option == "--output") options.output = value;
+    else if (option == "--events") options.events = value;
     else refuse(option + ": unknown option; see --help");
   }
   return options;

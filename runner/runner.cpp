@@ -1,8 +1,10 @@
 // Runs a compiled model on recorded inputs, verifies every output element, times it, and measures it against the machine's peak.
 #include <malloc.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -11,6 +13,7 @@
 #include "options.h"
 #include "peak.h"
 #include "signature.h"
+#include "timers.h"
 #include "verify.h"
 
 extern "C" void omp_set_num_threads(int);
@@ -133,9 +136,11 @@ std::vector<double> time_calls(Call &call, int count) {
   for (int i = 0; i < count; ++i) {
     call.restore();
     auto begin = std::chrono::steady_clock::now();
+    timers::begin();
     call();
-    std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-    milliseconds.push_back(time.count());
+    auto end = std::chrono::steady_clock::now();
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(end - begin).count());
+    timers::keep(begin, end);
   }
   return milliseconds;
 }
@@ -219,17 +224,19 @@ std::string json(const Figures &f, const Options &options) {
 
 int main(int count, char **arguments) {
   Options options = parse(count, arguments);
+  if (!options.events.empty() && !(timers::built && options.serve))
+    refuse("--events goes with --serve, in an executable with timers: `doit profile` builds one");
   // Large buffers stay with the process from one call to the next instead of being mapped and zeroed anew.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   omp_set_num_threads(options.threads);
+  timers::prepare(options.threads);
 
   Loaded parameters(options.data + "/arg0.data", signature::parameter_bytes);
   Loaded inputs(options.data + "/inputs.data", total(signature::inputs));
   Loaded expected(options.data + "/expected.data", total(wanted));
   Call call(parameters.data(), inputs.data(), expected.data());
-  call.restore();
-  call();
+  time_calls(call, 1);
   Figures figures{};
   figures.tolerance = number_in(options.data + "/tolerance.txt");
   verify(call.results(), expected.data(), figures.errors);
@@ -237,7 +244,9 @@ int main(int count, char **arguments) {
   if (!options.output.empty()) write(options.output, call.results(), total(made));
 
   if (options.serve) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // who asks may halt this process, and be killed then
     serve(call, options.output);
+    if (!options.events.empty()) write(options.events, timers::data(), timers::bytes());
     verify(call.results(), expected.data(), figures.errors);
     return verdict(figures.errors, figures.tolerance);
   }

@@ -68,10 +68,11 @@ class Build(BaseAction):
 class Measure(BaseAction):
     """doit's action of a command that times something, or talks to the terminal: nothing is built meanwhile."""
 
-    def __init__(self, command: list[str], builder: Builder, makes: str = "") -> None:
+    def __init__(self, command: list[str], builder: Builder, makes: str = "", found: str = "") -> None:
         self.command = command
         self.builder = builder
         self.makes = makes
+        self.found = found  # what exit status 1 means, where that is no failure of the command
         self.out = self.err = self.result = None
         self.values: dict[str, Any] = {}
 
@@ -81,6 +82,8 @@ class Measure(BaseAction):
         with self.builder.alone():
             sys.stdout.flush()
             status = subprocess.run(self.command, check=False).returncode
+        if status == 1 and self.found:
+            return TaskFailed(self.found)
         ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         return TaskFailed(f"{' '.join(self.command)}: {ended}") if status else None
 
@@ -103,7 +106,7 @@ def step_of(stage: Stage, settings: Settings) -> Step:
         name=f"{stage.group}:{stage.name}" if stage.name else stage.group,
         run=stage.run,
         inputs=[place(name) for name in stage.inputs],
-        outputs=[place(name) for name in stage.outputs],
+        outputs=[str(settings.folder / name) for name in stage.outputs],
         folder=settings.folder,
         options=stage.options,
         variables=stage.variables,

@@ -51,6 +51,7 @@ class Builder:
         self.digests = Digests(self.state / "digests.json")
         self.cache = cache
         self._lock = Lock()
+        self._steps: dict[str, Lock] = {}
         self._quiet = Condition()
         self._busy = 0
         atexit.register(self.close)
@@ -69,7 +70,10 @@ class Builder:
         with self._quiet:
             self._busy += 1
         try:
-            return self._build(step)
+            with self._lock:
+                turn = self._steps.setdefault(step.name, Lock())
+            with turn:  # two tasks may want the same
+                return self._build(step)
         finally:
             with self._quiet:
                 self._busy -= 1

@@ -12,7 +12,17 @@ from passes import targets
 from tasks.build import Task
 from tasks.settings import Settings
 
-HERE = ("executable", "onestep", "run", "verify", "bench", "tune", "sanitize")  # groups that link or run code on this machine
+HERE = (
+    "executable",
+    "onestep",
+    "run",
+    "verify",
+    "bisect",
+    "bench",
+    "profile",
+    "tune",
+    "sanitize",
+)  # groups that link or run code on this machine
 
 
 class Refuse(BaseAction):

@@ -1,4 +1,4 @@
-"""Tasks that run what was built, whenever they are asked for: once, against PyTorch, under sanitizers, beside PyTorch."""
+"""Tasks that run what was built, whenever they are asked for: against PyTorch, beside it, with timers, with sanitizers."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import sys
 from collections.abc import Iterator
 
 from passes import targets, tilings
-from tasks.build import Measure, Task, step_task
+from tasks.build import Measure, Task, step_of, step_task
 from tasks.builder import Builder
 from tasks.settings import Settings
-from tasks.stages import COMPILER, PARTS, openmp_option
+from tasks.stages import COMPILER, PARTS, openmp_option, timed_stages
 from tasks.stages import data as data_of
 from tasks.steps import Step
+from tasks.verify import verify_tasks
 
 ROUNDS = 15  # of timings of each candidate
+LIMITS = "machine-limits"  # not called `limits`: g++ looks for <limits> in its folder
 SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"}
 
 
 def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     folder, model = settings.folder, settings.model
-    staged, onestep = str(folder / f"{model.runner}-staged"), str(folder / model.runner)
+    staged = str(folder / f"{model.runner}-staged")
     data = [str(folder / name) for name in data_of(settings)]
     counts = [word for name, value in settings.run.items() for word in (f"--{name}", str(value))]
-    run_json, verify_json = (str(folder / f"{name}.json") for name in ("run", "verify"))
+    run_json = str(folder / "run.json")
     yield _always(
         "run",
         "run the staged executable: verify every output element against PyTorch, time it, write run.json",
@@ -31,18 +33,9 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
         [staged, *data],
         run_json,
     )
-    yield _always(
-        "verify",
-        "the staged and the one-step executable against PyTorch, and against each other bit by bit",
-        Measure(
-            _python("tasks.stage", "runner.check:check", "--in", staged, onestep, str(folder), "--out", verify_json),
-            builder,
-            verify_json,
-        ),
-        [staged, onestep, *data],
-        verify_json,
-    )
+    yield from verify_tasks(settings, builder)
     yield from _bench(settings, builder, [staged, *data])
+    yield from _profile(settings, builder, [staged, *data])
     yield _tune(settings, builder)
     yield from _sanitize(settings, builder, data)
 
@@ -61,13 +54,27 @@ def _always(name: str, purpose: str, action: Measure, needs: list[str], makes: s
 
 def _bench(settings: Settings, builder: Builder, needs: list[str]) -> Iterator[Task]:
     """Our executable beside other engines, and the program that measures the machine's limits."""
-    # not called `limits`: g++ looks for <limits> here
-    limits, bench_json = str(settings.folder / "machine-limits"), str(settings.root / "bench" / "bench.json")
+    limits, bench_json = str(settings.folder / LIMITS), str(settings.root / "bench" / "bench.json")
     yield {"basename": "bench", "name": None, "doc": "ours, PyTorch and other engines in turns, beside the machine's limits"}
     step = Step("bench:limits", "runner.link:compile_limits", [], [limits], settings.folder, variables=COMPILER)
     yield step_task(step, "the program that measures the machine's limits", builder)
     action = Measure(_python("tasks.bench", limits, bench_json, *settings.words), builder, bench_json)
     yield _always("bench", "measure; writes bench.json and a plot", action, [limits, *needs], bench_json) | {"name": "run"}
+
+
+def _profile(settings: Settings, builder: Builder, needs: list[str]) -> Iterator[Task]:
+    """The executable with timers around the operators, built from the midend's module, and its run beside the one without."""
+    purpose = "how long each operator takes: a table, profile.json, a trace for Perfetto and a flame graph"
+    yield {"basename": "profile", "name": None, "doc": purpose}
+    stages = timed_stages(settings)
+    for stage in stages:
+        yield step_task(step_of(stage, settings), stage.purpose, builder)
+    made = ("graph.json", LIMITS, *(name for stage in stages for name in stage.outputs))
+    needs = [*needs, *(str(settings.folder / name) for name in made)]
+    makes, *more = (str(settings.folder / name) for name in ("profile.json", "profile-trace.json", "profile.svg"))
+    action = Measure(_python("tasks.profile", str(settings.folder / LIMITS), makes, *more, *settings.words), builder, makes)
+    task = _always("profile", "run it, in turns with the one without timers", action, needs, makes)
+    yield task | {"name": "run", "targets": [makes, *more]}
 
 
 def _tune(settings: Settings, builder: Builder) -> Task:

@@ -19,8 +19,8 @@ from tasks.benchmarks import table
 DEFAULT_MODEL = "deepseek_r1_block"
 DTYPES = ("f32", "bf16", "w8")  # as the model is written; all in bf16; linears with 8-bit weights
 COUNTS = {"threads": 1, "iterations": 1, "warmup": 0}  # of a run, not of a build, each with its least
-ROUNDS = 9  # of a bench: enough to tell a difference from noise
 TIMEOUT = 300  # seconds, of one run of one stage when the build is verified, of one build or run of a benchmark
+ROUNDS = 9  # of a bench: enough to tell a difference from noise
 REGRESSIONS = ("report", "fail")  # what benchmarks do about a ratio that got worse
 
 
@@ -40,8 +40,9 @@ class Settings:
     seq_lens: tuple[int, ...] = ()  # to bench; none: the model's own
     engines: tuple[str, ...] = ()  # to bench; none: all
     rounds: int = ROUNDS  # of a bench
-    search: tuple[str, ...] = tilings.PARAMETERS  # of what `tune` tries other values
     timeout: int = TIMEOUT  # of one run of one stage when it is verified, of one build or run of a benchmark, in seconds
+    every: bool = False  # look behind each pass in order when the model is bisected
+    search: tuple[str, ...] = tilings.PARAMETERS  # of what `tune` tries other values
     parallel: bool = True  # loops for OpenMP's threads; else for one thread
     size: str = table.SIZES[1]  # of benchmarks
     regressions: str = REGRESSIONS[0]  # of benchmarks
@@ -87,9 +88,10 @@ def parse(words: dict[str, str]) -> Settings:
     _one_of("dtype", [dtype], DTYPES)
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
     parallel = _switch("parallel", words.pop("parallel", "on"))
-    timeout = _value("timeout", words.pop("timeout", str(TIMEOUT)), TIMEOUT, 1)
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
     bench = _bench(words, model) | _benchmarks(words)
+    every = _switch("every", words.pop("every", "off"))
+    timeout = _value("timeout", words.pop("timeout", str(TIMEOUT)), TIMEOUT, 1)
     search = _search(words.pop("search", ",".join(tilings.PARAMETERS)))
     overrides = {}
     for name, text in sorted(words.items()):
@@ -98,7 +100,7 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    more: dict[str, Any] = {"search": search, "timeout": timeout, "parallel": parallel, **bench}
+    more: dict[str, Any] = {"search": search, "timeout": timeout, "every": every, "parallel": parallel, **bench}
     return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, **more)
 
 
@@ -173,7 +175,7 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 def _unknown(name: str, model: models.Model) -> str:
     lengths = ["seq_lens"] if "seq_len" in model.settings else []
-    measuring = ["search", "timeout", "size", "regressions", "trace", *COUNTS, "engines", "rounds", "dtypes", *lengths]
+    measuring = ["search", "timeout", "every", "size", "regressions", "trace", *COUNTS, "engines", "rounds", "dtypes", *lengths]
     known = ["model", "build", "dtype", "target", "parallel", "cache", *measuring, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""

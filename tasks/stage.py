@@ -37,7 +37,7 @@ def main() -> int:
     _keep_no_code_of_new_files()
     watch = Watch(Path.cwd()) if options.uses else None
     if watch:
-        _die_with_parent()
+        die_with_parent()
     outputs = [Path(p) for p in options.outputs]
     module, _, function = options.run.partition(":")
     try:
@@ -50,7 +50,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _known(error):
+        if not known(error):
             raise
         print(_sentence(error, outputs), file=sys.stderr)
         return 1
@@ -99,7 +99,8 @@ def _write_uses(path: Path, watch: Watch, also: Iterable[Path], began: int) -> N
     path.write_text(json.dumps({**watch.uses(also).plain(), "began": began}))
 
 
-def _known(error: Exception) -> bool:
+def known(error: Exception) -> bool:
+    """Whether an error is a mistake that the project has a sentence for."""
     return isinstance(error, OSError | Forgotten) or type(error).__module__.partition(".")[0] in PACKAGES
 
 
@@ -110,7 +111,7 @@ def _sentence(error: Exception, outputs: list[Path]) -> str:
     return str(error)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A doit that is killed takes its stages with it."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)

@@ -39,6 +39,7 @@ GROUPS = {
     "backend": "optimized MLIR to the LLVM dialect",
     "codegen": "the LLVM dialect to LLVM IR to object files, and to assembly to read",
     "executable": "the staged executable, from the object files of every stage",
+    "ir": "a page for each module: its IR after each pass, what changed, and the way from a line of Python to assembly",
 }
 
 
@@ -112,6 +113,34 @@ def _lowering(part: str, settings: Settings) -> list[Stage]:
         Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
         Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), target),
         Stage("codegen", s, "as assembly, to read", "runner.objects:compile_assembly", (ll,), (s,), target),
+        Stage("ir", part, "pass by pass, to read in a browser", "tasks.pages.ir:page", (mlir,), (f"ir/{part}.html",), target),
+    ]
+
+
+def timed_stages(settings: Settings) -> list[Stage]:
+    """The staged executable again, with timers in subgraph0: they are put into the midend's module, the rest is as ever."""
+    ends = (".mlir", ".json", "-backend.mlir", ".ll", ".o")
+    timed, regions, backend, ll, o = (f"subgraph0-profile{end}" for end in ends)
+    compiled, midend, target = "runner-profile.o", "subgraph0-midend.mlir", {"target": settings.target}
+    pipeline, lowered = "passes.stages:run_pipeline", {"pipeline": "backend", **target}
+    flags, runner = {"flags": "-DSLUICE_TIMERS"}, f"{settings.model.runner}-profile"
+    objects = (compiled, "forward.o", o)
+    return [
+        Stage("profile", "timers", "the midend's module with timers", "passes.timers:instrument", (midend,), (timed, regions)),
+        Stage("profile", "backend", "in the LLVM dialect", pipeline, (timed,), (backend,), lowered),
+        Stage("profile", "ll", "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
+        Stage("profile", "o", "as object code", "runner.objects:compile_object", (ll,), (o,), target),
+        Stage(
+            "profile",
+            "runner",
+            "the runner, with room for what the timers say",
+            "runner.link:compile_runner",
+            ("signature.h",),
+            (compiled,),
+            flags,
+            COMPILER,
+        ),
+        Stage("profile", "link", "the two together", "runner.link:link", objects, (runner,), openmp_option(), COMPILER),
     ]
 
 

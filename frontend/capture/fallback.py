@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 
 from frontend.capture.callable import BadArgument, Sizes
 from frontend.capture.fx_graph import TORCH
-from frontend.graph import Graph, Ref
+from frontend.dims import evaluate
+from frontend.graph import Dim, Graph, Node, Ref
 
 Piece = Callable[..., list[torch.Tensor]]
 
@@ -70,32 +71,47 @@ class Pieces:
 def eager(graph: Graph) -> Piece:
     """A graph of one node, as PyTorch itself runs it: the tensors of its arguments to its outputs."""
     (node,) = graph.nodes
-    namespace, name, overload = node.op.split(".")
-    operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
-    texts = {a.name for a in operator._schema.arguments if "str" in str(a.type)}
-    keywords = {a.name for a in operator._schema.arguments if a.kwarg_only}
+    operator = operator_of(node)
     order = [Ref(name) for name in graph.arguments()]
 
     def run(*tensors: torch.Tensor) -> list[torch.Tensor]:
-        values = dict(zip(order, tensors, strict=True))
-        args = {key: value if key in texts else _value(value, values) for key, value in node.args.items()}
-        positional = [value for key, value in args.items() if key not in keywords]
-        with torch.no_grad():
-            result = operator(*positional, **{key: value for key, value in args.items() if key in keywords})
-        results = list(result) if isinstance(result, tuple | list) else [result]
+        results = operator(dict(zip(order, tensors, strict=True)))
         return [results[ref.index] for ref in graph.outputs]
 
     return run
 
 
-def _value(value: Any, tensors: dict[Ref, torch.Tensor]) -> Any:
-    """What `fx_graph` made of an argument, back as PyTorch takes it."""
-    if isinstance(value, Ref):
-        return tensors[value]
-    if isinstance(value, list):
-        return [_value(item, tensors) for item in value]
-    if not isinstance(value, str):
-        return value
-    if value.startswith("torch."):  # a layout or a memory format
-        return getattr(torch, value.removeprefix("torch."))
-    return TORCH[value] if value in TORCH else torch.device(value)
+def operator_of(
+    node: Node, dtypes: Mapping[str, torch.dtype] = TORCH, sizes: Mapping[str, int] | None = None
+) -> Callable[[Mapping[Ref, torch.Tensor]], list[torch.Tensor]]:
+    """A node's operator in eager PyTorch, from the values of what it uses to its results.
+
+    `dtypes` says what the graph's names of dtypes stand for, `sizes` what its symbols are.
+    """
+    namespace, name, overload = node.op.split(".")
+    operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
+    texts = {a.name for a in operator._schema.arguments if "str" in str(a.type)}
+    keywords = {a.name for a in operator._schema.arguments if a.kwarg_only}
+
+    def value(given: Any, tensors: Mapping[Ref, torch.Tensor]) -> Any:
+        """What `fx_graph` made of an argument, back as PyTorch takes it."""
+        if isinstance(given, Ref):
+            return tensors[given]
+        if isinstance(given, Dim):
+            return evaluate(given, sizes or {})
+        if isinstance(given, list):
+            return [value(item, tensors) for item in given]
+        if not isinstance(given, str):
+            return given
+        if given.startswith("torch."):  # a layout or a memory format
+            return getattr(torch, given.removeprefix("torch."))
+        return dtypes[given] if given in dtypes else torch.device(given)
+
+    def run(tensors: Mapping[Ref, torch.Tensor]) -> list[torch.Tensor]:
+        args = {key: given if key in texts else value(given, tensors) for key, given in node.args.items()}
+        positional = [given for key, given in args.items() if key not in keywords]
+        with torch.no_grad():
+            result = operator(*positional, **{key: given for key, given in args.items() if key in keywords})
+        return list(result) if isinstance(result, tuple | list) else [result]
+
+    return run

@@ -148,14 +148,15 @@ def _of_torch(file: str) -> bool:
 
 
 def _source(node: fx.Node) -> Source | None:
-    """The innermost line outside torch, or where there is none (in an nn.Sequential, say) the innermost of all.
+    """The innermost line outside torch, or where there is none (in an nn.Sequential, say) the innermost of torch's modules.
 
     Torch's own files are named from `torch/` on, files under the working directory relative to it.
     """
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    frames = [f for f in _FRAME.findall(node.meta.get("stack_trace") or "") if not f[0].startswith("<")]  # code without a file
     if not frames:
         return None
-    file, line, function = ([f for f in frames if not _of_torch(f[0])] or frames)[-1]
+    modules = [f for f in frames if Path(f[0]).is_relative_to(_TORCH / "nn") and f[2] == "forward"]
+    file, line, function = ([f for f in frames if not _of_torch(f[0])] or modules or frames)[-1]
     for base in (_TORCH.parent, Path.cwd()):
         if Path(file).is_relative_to(base):
             file = os.path.relpath(file, base)

@@ -24,10 +24,16 @@ def main(words: list[str]) -> int:
         from passes.command.completion import script
 
         return _say(script(given.shell))
+    if given.command == "bisect":
+        return _bisect(given)
     if given.journal:
         from passes.command.run import run
 
         return run(given)
+    if given.check:
+        from passes.command.check import check
+
+        return check(words[1:], given)
     from passes.command.supervise import supervise
 
     return supervise(words[1:], given)
@@ -37,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog=PROGRAM, description="Run any part of a pipeline of passes on a file of MLIR.")
     commands = top.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run a pipeline, or a part of it, on a file", allow_abbrev=False))
+    _add_bisect(commands.add_parser("bisect", help="the first pass after which a file's numbers are wrong", allow_abbrev=False))
     listing = commands.add_parser("list", help="what each pass of the pipelines does")
     listing.add_argument("pipeline", nargs="?", help="only this one")
     completion = commands.add_parser("completion", help="a script that completes the names of passes, options and doit's tasks")
@@ -59,7 +66,46 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--debug-only", metavar="PASS", action="append", default=[], help="log what one of our passes decides")
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after; how to find out which pass hangs")
+    run.add_argument(
+        "--check", action="store_true", help="compare the numbers before and after, by a plain lowering; see bisect"
+    )
     run.add_argument("--journal", type=Path, help=argparse.SUPPRESS)  # where the process that runs passes keeps their input
+
+
+def _add_bisect(bisect: argparse.ArgumentParser) -> None:
+    bisect.description = (
+        "Run what each pass leaves through a plain lowering, with poisoned memory and several threads, and compare its numbers "
+        "with those of --cases or, on drawn inputs, with what the plain lowering makes of FILE itself."
+    )
+    bisect.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE.mlir", help="several, with --cases, if they call one another"
+    )
+    bisect.add_argument(
+        "--pipeline", action="append", metavar="NAME", help="may be given several times; the default is all, in order"
+    )
+    bisect.add_argument("--target", default="native", help="as in `doit target=`; the default is this machine")
+    bisect.add_argument("--function", default="", metavar="NAME", help="the one to run; the default is the first public one")
+    bisect.add_argument(
+        "--cases", type=Path, metavar="JSON", help="inputs and right answers, as `doit verify:cases` leaves them"
+    )
+    bisect.add_argument("--every", action="store_true", help="look behind each pass in order, not by halves")
+    bisect.add_argument("--into", type=Path, default=Path(), metavar="FOLDER", help="for the file that shows the fault")
+    bisect.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="of one run")
+
+
+def _bisect(given: argparse.Namespace) -> int:
+    from passes.pipelines import PIPELINES, PipelineError, find
+    from runner.bisect.session import Session
+
+    names = tuple(given.pipeline or PIPELINES)
+    try:
+        for name in names:
+            find(name)
+    except PipelineError as error:
+        print(error, file=sys.stderr)
+        return 2
+    options = (given.target, given.timeout, given.into, given.function, given.every)
+    return Session(tuple(given.files), given.cases, names, *options).run()
 
 
 def _list(pipeline: str | None) -> int:

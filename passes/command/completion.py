@@ -71,7 +71,7 @@ def names(before: list[str]) -> list[str]:
     if last is not None:
         return _values(last.dest, before)
     options = [word for action in actions if action.help != argparse.SUPPRESS for word in action.option_strings if "--" in word]
-    if before[0] == "run":
+    if before[0] in ("run", "bisect"):
         return options if len(before) > 1 else []
     return _values("pipeline", before) if before[0] == "list" else ["bash", "zsh"]
 

@@ -36,14 +36,21 @@ class Process:
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """The answer to a request; raises Failed when the process ends, or takes longer than `seconds`."""
-        assert self._process.stdin
-        with suppress(BrokenPipeError):  # it has ended: there is no answer, either
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-        return self.answer(seconds)
+        return json.loads(self.say(json.dumps(request), seconds))
 
     def answer(self, seconds: float) -> dict[str, Any]:
         """The next line that it says of itself."""
+        return json.loads(self.line(seconds))
+
+    def say(self, text: str, seconds: float) -> str:
+        """The line with which a process answers that does not speak JSON."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):  # it has ended: there is no answer, either
+            self._process.stdin.write(f"{text}\n")
+            self._process.stdin.flush()
+        return self.line(seconds)
+
+    def line(self, seconds: float) -> str:
         assert self._process.stdout
         if not select.select([self._process.stdout], [], [], seconds)[0]:
             self.close()
@@ -51,7 +58,21 @@ class Process:
         line = self._process.stdout.readline()
         if not line:
             raise Failed(f"{self._ended()}; see {self._log}")
-        return json.loads(line)
+        return line
+
+    def halt(self) -> None:
+        """Let it take no time, not even to wait for work, until it is told to go on."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def finish(self, seconds: float) -> None:
+        """Nothing more is asked: let it come to its end, as `wait` does."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self.wait(seconds)
 
     def wait(self, seconds: float) -> None:
         """For a command that answers nothing; raises Failed with the last line that it said unless it succeeds."""

@@ -87,7 +87,7 @@ def _ninja_file(project: Copy) -> str:
     packages = {"frontend": ["frontend", "model"], "passes": ["passes"], "runner": ["runner"], "tasks": ["tasks"]}
     lines = ["rule stage", "  command = $run", "  restat = 1", ""]
     for stage in stages(settings):
-        if stage.group == "onestep":
+        if stage.group in ("onestep", "ir"):
             continue
         step = step_of(stage, settings)
         words = [sys.executable, "-m", "tasks.stage", step.run, "--in", *step.inputs, "--out", *step.outputs]

@@ -102,6 +102,16 @@ def test_nodes_know_their_line(way: str) -> None:
     assert Path(node.source.file).resolve() == Path(__file__) and node.source.line == line_of("return (self.linear(x)")
 
 
+def test_nodes_without_a_line_of_the_model_know_their_module() -> None:
+    captured = by_export(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), (torch.ones(1, 2),), {}, "f")
+    sources = {node.op: node.source for node in captured.graph.nodes}
+    found = sources["aten.addmm.default"], sources["aten.tanh.default"]
+    assert [s and (s.file, s.function) for s in found] == [
+        ("torch/nn/modules/linear.py", "forward"),
+        ("torch/nn/modules/activation.py", "forward"),
+    ]
+
+
 def test_dynamo_lines_before_and_after_a_graph_break() -> None:
     first, second = by_dynamo(broken, (torch.ones(3),), {}, "forward")
     lines = [piece.graph.nodes[0].source for piece in (first, second)]

@@ -294,7 +294,7 @@ def test_the_list_has_every_pass_with_a_line_on_it() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", "run list completion"),
+        ("", "run bisect list completion"),
         ("run", ""),
         ("list", "midend backend"),
         ("completion", "bash zsh"),
@@ -302,6 +302,9 @@ def test_the_list_has_every_pass_with_a_line_on_it() -> None:
         ("run x.mlir --pipeline =", "midend backend"),
         ("run x.mlir --target", "native x86-64-v4 x86-64-v3 baseline aarch64 riscv64"),
         ("run x.mlir -o", ""),
+        ("bisect", ""),
+        ("bisect x.mlir --pipeline", "midend backend"),
+        ("bisect x.mlir", "--help --pipeline --target --function --cases --every --into --timeout"),
         ("no-such-command", ""),
         ("run x.mlir --pipeline backend --only", " ".join(step.label for step in steps_of(pipelines.BACKEND))),
     ],

@@ -79,6 +79,7 @@ def test_every_stage_knows_the_dtype(tmp_path: Path, dtype: str) -> None:
     command = [sys.executable, "-m", "doit", f"build={tmp_path}", "model=mlp", f"dtype={dtype}", "verify"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "the same bits from all" in done.stdout, done.stdout + done.stderr
-    assert re.search(r"mlp-runner-staged +relative error \S+, \S+ from f32\n", done.stdout)
+    assert re.search(r"^mlp-runner-staged: \S+e-\d+ from the model as written, in f32$", done.stdout, re.MULTILINE)
     rows = json.loads((tmp_path / f"mlp-dtype={dtype}" / "verify.json").read_text())
-    assert {row["dtype"] for row in rows.values()} == {dtype}
+    assert {row["verdict"] for row in rows.values()} == {"right"}
+    assert rows["mlp-runner-staged"]["dtype"] == rows["mlp-runner"]["dtype"] == dtype

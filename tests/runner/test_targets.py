@@ -100,7 +100,7 @@ def instructions(text: str) -> list[str]:
 def call(code: bytes, folder: Path, arrays: list[np.ndarray]) -> None:
     """The function `f` of an object file on arrays, the last of which it writes."""
     (folder / "f.o").write_bytes(code)
-    link_library(folder / "f.o", folder / "f.so")
+    link_library([folder / "f.o"], folder / "f.so")
     frame = Frame([array.ndim for array in arrays])
     for number, (array, start) in enumerate(zip(arrays, frame.starts, strict=True)):
         frame.words[start] = frame.words[start + 1] = array.ctypes.data

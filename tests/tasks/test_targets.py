@@ -33,7 +33,8 @@ def test_a_model_for_each_target_of_this_machine(target: str, tmp_path: Path) ->
     """Both executables give PyTorch's numbers, and the same bits."""
     doit(tmp_path, f"target={target}", "verify")
     figures = json.loads((tmp_path / f"mlp-target={target}" / "verify.json").read_text())
-    assert {name: row["max_rel_err"] < 1e-5 for name, row in figures.items()} == {"mlp-runner-staged": True, "mlp-runner": True}
+    assert {"mlp-runner-staged", "mlp-runner", "objects"} < set(figures)
+    assert all(row["max_rel_err"] < 1e-5 for row in figures.values())
 
 
 @pytest.mark.parametrize("target", ELSEWHERE)
@@ -43,7 +44,10 @@ def test_code_for_another_machine(target: str, tmp_path: Path) -> None:
     assert not ran(doit(tmp_path, f"target={target}", "codegen"))
 
 
-@pytest.mark.parametrize("group", ["executable", "onestep", "run", "verify", "bench", "tune", "sanitize"])
+GROUPS = ["executable", "onestep", "run", "verify", "bisect", "bench", "profile", "tune", "sanitize"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
 def test_what_needs_this_machine_is_refused(group: str, tmp_path: Path) -> None:
     """With one sentence, and nothing is built before."""
     target = ELSEWHERE[-1]

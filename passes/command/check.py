@@ -1,0 +1,47 @@
+"""`python -m passes run --check`: whether passes keep the numbers that a file computes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from passes.command.supervise import supervise
+
+
+def check(words: list[str], given: argparse.Namespace) -> int:
+    """Run the passes, then what was there before and after them by the plain lowering, on drawn numbers.
+
+    The exit status is 1 when the numbers differ, or when a pass failed; 2 when nothing can be compared.
+    """
+    from runner.bisect.reproduce import compare_files
+    from runner.bisect.states import NoStates, record
+    from runner.checking.probe import TIMEOUT
+
+    timeout = given.timeout or TIMEOUT
+    with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
+        after = given.output or Path(scratch, "after.mlir")
+        plain = [word for word in words if word != "--check"]
+        if status := supervise(plain if given.output else [*plain, "-o", str(after)], given):
+            return status
+        try:
+            made = record(given.file, Path(scratch, "states"), given.target, (), "", timeout).made
+        except NoStates as error:
+            print(f"{given.file}: {error}", file=sys.stderr)
+            return 2
+        verdict = compare_files(given.file, after, made, given.target, timeout, Path(scratch, "case"))
+        if not given.output:
+            sys.stdout.write(after.read_text())
+            sys.stdout.flush()
+    if verdict.right:
+        print(f"{given.file}: the numbers are the same before and after", file=sys.stderr)
+        return 0
+    if verdict.said:
+        print(f"{given.file}: what the passes made of it {verdict.said}", file=sys.stderr)
+        return 1 if verdict.crashed else 2
+    worst = verdict.worst
+    assert worst is not None
+    how = worst.fault or f"off by {worst.error:.2e}, {worst.tolerance:.1e} allowed"
+    print(f"{given.file}: wrong: {worst.place} is {worst.actual} and was {worst.expected} before: {how}", file=sys.stderr)
+    return 1

@@ -1,0 +1,50 @@
+"""What may crash or hang runs in a process of its own: how one is started, and how it ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+THREADS = (4, 4, 3, 1)  # of the runs of parallel code; more than the machine may have, so that they take turns
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: with what sentence, empty if all is well; and whether it was by a signal or not by itself."""
+
+    said: str = ""
+    crashed: bool = False
+
+
+def process(module: str, words: Iterable[str], timeout: float) -> Ended:
+    """Run a module of ours."""
+    command = [sys.executable, "-m", module, *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS[0]), "OMP_DYNAMIC": "false"}
+    try:
+        done = subprocess.run(command, timeout=timeout, check=False, capture_output=True, text=True, env=environment)
+    except subprocess.TimeoutExpired:
+        return Ended(f"does not end within {timeout:g} s", crashed=True)
+    if done.returncode < 0:
+        return Ended(f"crashes with {signal.Signals(-done.returncode).name}", crashed=True)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    return Ended((lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else "")
+
+
+def guarded(run: Callable[[], None]) -> int:
+    """What such a module does, with its exit status: an error of the project's own or of the system is one sentence."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    try:
+        run()
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in ("passes", "runner"):
+            raise
+        sentence = str(error).partition("\n note:")[0]  # a note of MLIR's shows the whole operation
+        print(" ".join(sentence.split()), file=sys.stderr)
+        return 2
+    return 0

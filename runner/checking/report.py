@@ -1,0 +1,62 @@
+"""The verdict on each stage as a table, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.checking.stages import NODES, RIGHT, Row
+
+WIDTH = 150  # where there is no terminal
+STYLES = {"right": "green", "wrong": "bold red", "cannot be run": "yellow"}
+
+
+def show(rows: Sequence[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
+    table = Table(
+        "stage", "largest error", "allowed", "where", "first node over the tolerance", "verdict", box=None, pad_edge=False
+    )
+    for row in rows:
+        worst = row.worst
+        cells = [f"{worst.error:.2e}", f"{worst.tolerance:.1e}", worst.place] if worst else ["", "", ""]
+        name = f"{row.stage}, {len(row.verdict.findings)} of {row.nodes}" if row.stage == NODES and worst else row.stage
+        table.add_row(name, *cells, _node(row), row.word, style=None if row.word == RIGHT else STYLES[row.word])
+    console.print(table)
+    for row in rows:
+        if "f32_max_rel_err" in row.figures:
+            console.print(f"{row.stage}: {row.figures['f32_max_rel_err']:.2e} from the model as written, in f32")
+    told = set()
+    for row in rows:
+        worst = row.worst
+        same = (worst.place, worst.actual, worst.fault) if worst and not row.verdict.said else row.stage
+        if same not in told and (sentence := said(row)):
+            console.print(sentence, soft_wrap=True)
+        told.add(same)  # what a stage made of another's wrong numbers is told once
+
+
+def said(row: Row) -> str:
+    """What is to be said of a stage besides its figures."""
+    if row.verdict.said:
+        return f"{row.stage}: {', '.join(row.files)}: {row.verdict.said}"
+    worst = row.worst
+    if row.word == RIGHT or worst is None:
+        return ""
+    fault = worst.fault or f"off by {worst.error:.2e}, {worst.tolerance:.1e} allowed"
+    node = f", of {_node(row)}" if worst.node else ""
+    return f"{row.stage}: {', '.join(row.files)}: {worst.place} is {worst.actual}, PyTorch has {worst.expected}{node}: {fault}"
+
+
+def write(rows: Sequence[Row], path: Path) -> None:
+    path.write_text(json.dumps({row.stage: row.plain() for row in rows}, indent=1) + "\n")
+
+
+def _node(row: Row) -> str:
+    worst = row.worst
+    if row.word == RIGHT or worst is None or not worst.node:
+        return ""
+    return f"{worst.node} at {worst.source}" if worst.source else worst.node

@@ -1,0 +1,324 @@
+"""Passes that go wrong in every way we can think of, planted, and found by the commands that a writer of passes has."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.bisect.search import Found, search
+from runner.bisect.states import Pass, Recorded
+from runner.checking.probe import Finding, Verdict
+
+ROOT = Path(__file__).parents[2]
+SOURCE = """
+func.func @net(%x: tensor<24x24xf32>, %y: tensor<24x24xf32>) -> (tensor<24x24xf32>, tensor<24x1xf32>) {
+  %sum = tosa.add %x, %y : (tensor<24x24xf32>, tensor<24x24xf32>) -> tensor<24x24xf32> loc("sum"("net.py":3:0))
+  %turned = tosa.transpose %sum {perms = array<i32: 1, 0>}
+      : (tensor<24x24xf32>) -> tensor<24x24xf32> loc("turned"("net.py":4:0))
+  %low = tosa.tanh %turned : (tensor<24x24xf32>) -> tensor<24x24xf32> loc("low"("net.py":5:0))
+  %rest = tosa.sub %x, %low : (tensor<24x24xf32>, tensor<24x24xf32>) -> tensor<24x24xf32> loc("rest"("net.py":6:0))
+  %total = tosa.reduce_sum %rest {axis = 1 : i32} : (tensor<24x24xf32>) -> tensor<24x1xf32> loc("total"("net.py":7:0))
+  return %low, %total : tensor<24x24xf32>, tensor<24x1xf32>
+}
+"""
+PLANTED = '''
+"""Passes with mistakes in them."""
+import os
+import time
+
+from passes.mlir import arith, ir, math
+from passes.schedule import find_all
+
+
+def drops_an_add(module, target):
+    """Lose one operand of each sum of two elements."""
+    for op in find_all(module, "arith.addf"):
+        if all(isinstance(v, ir.BlockArgument) and v.owner == op.block for v in op.operands) and "out" not in str(op):
+            if len(list(op.block.arguments)) == 3 and "reduction" not in str(op.parent.attributes["iterator_types"]):
+                op.results[0].replace_all_uses_with(op.operands[0])
+
+
+def swaps_subscripts(module, target):
+    """Read square matrices the wrong way round."""
+    for op in find_all(module, "memref.load"):
+        if list(ir.MemRefType(op.operands[0].type).shape) == [24, 24]:
+            op.operands[1], op.operands[2] = op.operands[2], op.operands[1]
+
+
+def forgets_the_tail(module, target):
+    """End each outer loop one step early."""
+    for op in find_all(module, "scf.for"):
+        if op.parent.name == "func.func":
+            with ir.InsertionPoint(op), op.location:
+                op.operands[1] = arith.subi(op.operands[1], op.operands[2])
+
+
+def adds_up_in_parallel(module, target):
+    """Run a loop in parallel whose steps all write one cell."""
+    for op in find_all(module, "scf.for"):
+        body = op.regions[0].blocks[0]
+        (step,) = body.arguments
+        stores = [o.operation for o in body.operations if o.operation.name == "memref.store"]
+        if not stores or any(step in list(store.operands) for store in stores):
+            continue
+        with op.location, ir.InsertionPoint(op):
+            sizes = {"operandSegmentSizes": ir.DenseI32ArrayAttr.get([1, 1, 1, 0])}
+            loop = ir.Operation.create("scf.parallel", operands=list(op.operands), regions=1, attributes=sizes)
+            block = loop.regions[0].blocks.append(ir.IndexType.get())
+        with op.location, ir.InsertionPoint(block):
+            end = ir.Operation.create("scf.reduce")
+        for inner in list(body.operations)[:-1]:
+            inner.operation.move_before(end)
+        step.replace_all_uses_with(block.arguments[0])
+        op.erase()
+
+
+def turns_signs(module, target):
+    """Make sums differences."""
+    for op in find_all(module, "arith.addf"):
+        with ir.InsertionPoint(op), op.location:
+            op.results[0].replace_all_uses_with(arith.subf(*op.operands))
+        op.erase()
+
+
+def turns_signs_back(module, target):
+    """Make differences sums, which hides what another pass did wrong."""
+    for op in find_all(module, "arith.subf"):
+        if isinstance(op.operands[0], ir.BlockArgument) and "low" not in str(op.location) and "rest" not in str(op.location):
+            with ir.InsertionPoint(op), op.location:
+                op.results[0].replace_all_uses_with(arith.addf(*op.operands))
+            op.erase()
+
+
+def aborts(module, target):
+    """Crash where there is a tanh."""
+    if find_all(module, "math.tanh"):
+        os.abort()
+
+
+def hangs(module, target):
+    """Never end where there is a tanh."""
+    while find_all(module, "math.tanh"):
+        time.sleep(1)
+
+
+def breaks(module, target):
+    """Leave a function that is not valid where there is a tanh."""
+    if find_all(module, "math.tanh"):
+        del find_all(module, "func.func")[0].attributes["function_type"]
+
+
+def runs_away(module, target):
+    """Let code read far behind the end of its memory."""
+    for op in find_all(module, "memref.load"):
+        with ir.InsertionPoint(op), op.location:
+            op.operands[1] = arith.constant(ir.IndexType.get(), 1 << 40)
+'''
+PIPELINES = """
+from passes import planted
+
+
+def _behind(place, *passes):
+    at = MIDEND.index(place) + 1
+    return (*MIDEND[:at], *passes, *MIDEND[at:])
+
+
+LOOPS = "func.func(convert-linalg-to-loops)"
+PIPELINES["drops"] = _behind(generalize_moves, planted.drops_an_add)
+PIPELINES["hides"] = _behind(generalize_moves, planted.turns_signs, planted.turns_signs_back)
+for name in ("swaps_subscripts", "forgets_the_tail", "adds_up_in_parallel", "runs_away"):
+    PIPELINES[name] = _behind(LOOPS, getattr(planted, name))
+for name in ("aborts", "hangs", "breaks"):
+    PIPELINES[name] = _behind(generalize_moves, getattr(planted, name))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with the mistakes above in it, each in a pipeline of its own."""
+    root = tmp_path_factory.mktemp("project")
+    for folder in ("passes", "runner"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "passes/planted.py").write_text(PLANTED)
+    with (root / "passes/pipelines.py").open("a") as file:
+        file.write(PIPELINES)
+    return root
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    (tmp_path / "net.mlir").write_text(SOURCE)
+    return tmp_path / "net.mlir"
+
+
+def passes(*words: object, root: Path = ROOT, folder: Path = ROOT, status: int = 1) -> subprocess.CompletedProcess[str]:
+    """`python -m passes` with these words."""
+    done = subprocess.run(
+        [sys.executable, "-m", "passes", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def reproduced(said: str, root: Path, folder: Path) -> tuple[str, str]:
+    """What the command that is named prints on stderr, and the file that it runs on; it finds the fault."""
+    (command,) = re.findall(r"this shows it: python -m passes (.*)", said)
+    words = shlex.split(command)
+    return passes(*words, root=root, folder=folder).stderr, (folder / words[1]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "culprit", "why", "operation"),
+    [
+        ("drops", "drops-an-add", "off by", "tosa.add, node sum at net.py:3"),
+        ("swaps_subscripts", "swaps-subscripts", "off by", ""),
+        ("forgets_the_tail", "forgets-the-tail", "not a number where it should not be", ""),
+        ("adds_up_in_parallel", "adds-up-in-parallel", "a race", "tosa.reduce_sum, node total at net.py:7"),
+        ("runs_away", "runs-away", "crashes with SIGSEGV", ""),
+    ],
+)
+def test_a_pass_that_makes_numbers_wrong(
+    pipeline: str, culprit: str, why: str, operation: str, project: Path, net: Path
+) -> None:
+    done = passes("bisect", "net.mlir", "--pipeline", pipeline, root=project, folder=net.parent)
+    first, *_ = done.stdout.splitlines()
+    assert first.startswith(f"net.mlir: right before {pipeline}: {culprit}, wrong after {pipeline}: {culprit}: ")
+    assert why in first
+    assert f"the operation: {operation}" in done.stdout
+    assert re.search(r"cut down to 1 of 5 operations: net-before-" + culprit, done.stdout), done.stdout
+    said, text = reproduced(done.stdout, project, net.parent)
+    assert "wrong: " in said or "crashes with SIGSEGV" in said
+    assert text.count("func.func") == 1
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "fate"),
+    [
+        ("aborts", "crashes with SIGABRT"),
+        ("hangs", "does not end within 30 s"),
+        ("breaks", "fails: breaks: breaks: Failure while executing pass pipeline: error: "),
+    ],
+)
+def test_a_pass_that_does_not_come_back(pipeline: str, fate: str, project: Path, net: Path) -> None:
+    done = passes(
+        "bisect",
+        "net.mlir",
+        "--pipeline",
+        pipeline,
+        "--timeout",
+        30 if pipeline == "hangs" else 300,
+        root=project,
+        folder=net.parent,
+    )
+    assert done.stdout.startswith(f"net.mlir: {pipeline}: {pipeline} {fate}")
+    assert "what it was given is right" in done.stdout.splitlines()[0]
+    assert "the operation: tosa.tanh, node low at net.py:5" in done.stdout
+    said, text = reproduced(done.stdout, project, net.parent)
+    assert f"{pipeline}: {pipeline} " in said and "math.tanh" in text and "arith.subf" not in text
+
+
+def test_a_fault_that_a_later_pass_hides(project: Path, net: Path) -> None:
+    words = ("bisect", "net.mlir", "--pipeline", "hides")
+    done = passes(*words, root=project, folder=net.parent, status=0)
+    assert re.fullmatch(
+        r"net.mlir: right after the last of \d+ passes; --every, with doit every=on, looks behind each of them\n", done.stdout
+    )
+    done = passes(*words, "--every", root=project, folder=net.parent)
+    assert done.stdout.startswith("net.mlir: right before hides: turns-signs, wrong after hides: turns-signs: ")
+    assert re.search(r"\d+ of \d+ states between \d+ passes were run, all in order", done.stdout)
+
+
+def test_pipelines_without_mistakes(net: Path) -> None:
+    done = passes("bisect", net, "--every", status=0)
+    assert re.fullmatch(r"\S+net.mlir: right after each of \d+ passes \(\d+ changed something\)\n", done.stdout)
+
+
+def test_a_check_that_finds_nothing(net: Path) -> None:
+    done = passes("run", net, "--pipeline", "midend", "--check", status=0)
+    assert "the numbers are the same before and after" in done.stderr and "func.func @net" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "sentence"),
+    [
+        ("func.func @f(", (), "is not valid MLIR"),
+        ("module {}", (), "no public func.func with a body"),
+        ("func.func @f(%x: tensor<?xf32>) { return }", (), "'f' takes or returns tensor<?xf32>; expected"),
+        ("func.func @f(%x: f32) { return }", (), "'f' takes or returns f32; expected tensors and memory of fixed sizes"),
+        (SOURCE, ("--pipeline", "midedn"), "no pipeline 'midedn'; there are midend, backend; did you mean 'midend'?"),
+        (SOURCE, ("--function", "nett"), "no function 'nett' with a body"),
+        (SOURCE, ("--cases", "gone.json"), "gone.json"),
+    ],
+)
+def test_what_cannot_be_searched(text: str, words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "x.mlir").write_text(text)
+    done = passes("bisect", "x.mlir", *words, root=ROOT, folder=tmp_path, status=2)
+    assert sentence in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    done = passes("bisect", "gone.mlir", folder=tmp_path, status=2)
+    assert done.stderr == "gone.mlir: gone.mlir: No such file or directory; expected a file of MLIR\n"
+
+
+# ---- the search alone
+
+
+def verdict(kind: str) -> Verdict:
+    finding = Finding("r", "", "", 1.0, 0.0, (0,), "1", "0", "", kind == "right")
+    return Verdict(said="cannot be lowered") if kind == "unknown" else Verdict((finding,))
+
+
+def searched(states: str, every: bool) -> tuple[Found, list[int]]:
+    """`states` has a letter for each: right, wrong or unknown."""
+    kinds = {"r": "right", "w": "wrong", "u": "unknown"}
+    recorded = Recorded(Path(), tuple(Pass("p", str(i), i) for i in range(1, len(states))))
+    run: list[int] = []
+
+    def judge(state: int) -> Verdict:
+        run.append(state)
+        return verdict(kinds[states[state]])
+
+    return search(recorded, judge, every), run
+
+
+@pytest.mark.parametrize(
+    ("states", "every", "right", "wrong"),
+    [
+        ("rrrrwwww", False, 3, 4),
+        ("rw", False, 0, 1),
+        ("rrrrrrrr", False, 7, None),
+        ("rrwrrrrr", False, 7, None),  # it ends right
+        ("rrwrrrrr", True, 1, 2),
+        ("rrruuuww", False, 2, 6),
+        ("rrrwwuuu", False, 2, 3),
+        ("rrrruuuu", False, 3, None),
+        ("r", False, 0, None),
+        ("r", True, 0, None),
+    ],
+)
+def test_search(states: str, every: bool, right: int, wrong: int | None) -> None:
+    found, run = searched(states, every)
+    assert (found.right, found.wrong) == (right, wrong)
+    assert len(run) == len(set(run)) == found.tried
+    between = states[right + 1 : wrong] if wrong else states[right + 1 :]
+    assert bool(found.unknown) == ("u" in between)
+
+
+def test_a_search_runs_few_states() -> None:
+    found, run = searched("r" * 40 + "w" * 60, False)
+    assert (found.right, found.wrong) == (39, 40) and len(run) < 10

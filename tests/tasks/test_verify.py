@@ -1,0 +1,108 @@
+"""`doit verify` and `doit bisect` as somebody meets them who has made a mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["hidden_size=64", "intermediate_size=96", "num_heads=4", "num_kv_heads=2", "head_dim=16", "seq_len=8"]
+
+
+def run(*words: str, root: Path = ROOT, fails: bool = False) -> subprocess.CompletedProcess[str]:
+    """`python -m` with these words in a copy of the project."""
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=root, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert fails == bool(done.returncode), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def rows(folder: Path) -> dict[str, str]:
+    return {stage: row["verdict"] for stage, row in json.loads((folder / "verify.json").read_text()).items()}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project, for a test to make mistakes in."""
+    for folder in ("tasks", "frontend", "passes", "runner", "model"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dodo.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def test_three_commands_lead_to_a_mistake_in_a_pass(copy: Path) -> None:
+    """A coefficient of the polynomial for exp, mistyped: the midend's numbers are wrong, and all that is made of them."""
+    edit(copy / "passes/expand_exp.py", "5.0000001201e-1", "5.0000001201e-2")
+    verified = run("doit", *SMALL, "verify", root=copy, fails=True)
+    (folder,) = [path for path in (copy / "build").iterdir() if path.name.startswith("deepseek")]
+    wrong = [stage for stage, word in rows(folder).items() if word == "wrong"]
+    assert wrong == ["midend", "backend", "LLVM IR", "objects", "transformer-runner-staged", "transformer-runner"]
+    assert [stage for stage, word in rows(folder).items() if word == "right"] == ["frontend", "nodes"]
+    assert "`doit bisect` finds the pass" in verified.stdout
+
+    found = run("doit", *SMALL, "bisect", root=copy, fails=True).stdout
+    assert "right before midend: expand-exp, wrong after midend: expand-exp: output0[" in found
+    assert re.search(r"the operation: \S+, node (exp|sigmoid)\w* at model/deepseek_r1_block.py:\d+", found)
+    (command,) = re.findall(r"this shows it: python -m (.*)", found)
+
+    shown = run(*shlex.split(command), root=copy, fails=True)
+    assert re.search(r": wrong: \w+\[", shown.stderr) and "func.func @slice0" in shown.stdout
+    edit(copy / "passes/expand_exp.py", "5.0000001201e-2", "5.0000001201e-1")
+    assert "the numbers are the same before and after" in run(*shlex.split(command), root=copy).stderr
+
+
+def test_a_held_artifact_that_is_broken(tmp_path: Path) -> None:
+    """What can be built is verified, and what was to be made of the broken file is said not to be there."""
+    words = ("doit", f"build={tmp_path}", "model=mlp")
+    run(*words, "midend")
+    (tmp_path / "mlp/subgraph0-midend.mlir").write_text("this is no MLIR\n")
+    run(*words, "keep", str(tmp_path / "mlp/subgraph0-midend.mlir"))
+    said = run(*words, "verify", fails=True).stdout
+    words_of = rows(tmp_path / "mlp")
+    assert [stage for stage, word in words_of.items() if word == "right"] == ["frontend", "nodes", "mlp-runner"]
+    assert set(words_of.values()) == {"right", "cannot be run"}
+    lines = said.splitlines()
+    assert sum("not built, backend:subgraph0 failed: " in line and "is not valid MLIR" in line for line in lines) == 4
+    assert sum(line.startswith("midend: forward-midend.mlir, subgraph0-midend.mlir: ") for line in lines) == 1
+
+
+def test_a_held_artifact_that_is_wrong(tmp_path: Path) -> None:
+    """The frontend's own file, edited: `bisect` says that no pass is at fault."""
+    words = ("doit", f"build={tmp_path}", "model=mlp")
+    run(*words, "frontend")
+    edit(tmp_path / "mlp/subgraph0.mlir", "tosa.tanh", "tosa.sigmoid")
+    run(*words, "keep", str(tmp_path / "mlp/subgraph0.mlir"))
+    run(*words, "verify", fails=True)
+    found = json.loads((tmp_path / "mlp/verify.json").read_text())
+    assert found["nodes"]["node"] == "tanh" and found["mlp-runner"]["verdict"] == "right"
+    assert {row["verdict"] for stage, row in found.items() if stage != "mlp-runner"} == {"wrong"}
+    assert "subgraph0.mlir is not right before any pass: output0[" in run(*words, "bisect", fails=True).stdout
+
+
+def test_a_model_that_cannot_be_built(tmp_path: Path) -> None:
+    for command in ("verify", "bisect"):
+        done = run("doit", f"build={tmp_path}", "seq_len=40000", command, fails=True)
+        assert "seq_len=40000: this model takes 1 to 32768 tokens" in done.stdout
+
+
+def test_a_time_limit(tmp_path: Path) -> None:
+    done = run("doit", f"build={tmp_path}", "model=mlp", "timeout=0", "verify", fails=True)
+    assert "timeout=0: expected a whole number from 1" in done.stderr
