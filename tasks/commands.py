@@ -199,6 +199,32 @@ class CriticalPath(Command):
         return 0
 
 
+class Report(Command):
+    doc_purpose = "a site of the tasks, their times, and all that was measured"
+    doc_usage = ""
+
+    def _execute(self, pos_args: list[str] | None = None) -> int:
+        from tasks.pages.report import Node, write  # jinja2 is slow to import
+
+        control = TaskControl(self.task_list)
+        control.process(None)
+        settings, forecast = from_command_line(), Forecast(control.tasks, builder_of(self.task_list))
+        took = trace.seconds(settings.folder / records.FOLDER / "trace.json")
+        nodes = []
+        for name in forecast.needed(task.name for task in self.task_list if task.file_dep and task.actions):
+            task = control.tasks[name]
+            if not task.actions:
+                continue
+            builds = [action.step for action in task.actions if isinstance(action, Build)]
+            record = records.load(records.path_of(builds[0])) if builds else None
+            what, why = forecast.of(name) if builds else ("on demand", "")
+            what = {RUN: "would run", MAYBE: "may run"}.get(what, what)
+            seconds = record.seconds if record else took.get(name)
+            nodes.append(Node(name, task.doc, what, why, seconds, tuple(sorted(task.task_dep))))
+        self.outstream.write(f"{write(nodes, settings.folder, settings.root, settings.words)}\n")
+        return 0
+
+
 def builder_of(tasks: list[Any]) -> Builder:
     """The builder that the tasks of this run share."""
     return next(action.builder for task in tasks for action in task.actions if isinstance(action, Build))

@@ -60,6 +60,14 @@ class Trace:
         write_atomically(path, json.dumps({"traceEvents": rows}, indent=1))
 
 
+def seconds(path: Path) -> dict[str, float]:
+    """What each task of the last run took; nothing where no run left a trace."""
+    try:
+        return {row["name"]: row["dur"] / 1e6 for row in json.loads(path.read_text())["traceEvents"]}
+    except FileNotFoundError:
+        return {}
+
+
 def critical_path(path: Path) -> list[tuple[str, float]]:
     """The chain of tasks of the last run that took longest, each with its seconds, in order."""
     rows: dict[str, Any] = {row["name"]: row for row in json.loads(path.read_text())["traceEvents"]}
