@@ -131,10 +131,14 @@ class PipelineError(Exception):
 
 def find(name: str) -> Pipeline:
     """The pipeline of a name."""
-    known = {**PIPELINES, **VARIANTS}
-    if name not in known:
+    if name not in (known := named()):
         raise PipelineError(f"no pipeline {name!r}; there are {', '.join(known)}{nearest(name, known)}")
     return known[name]
+
+
+def named() -> dict[str, Pipeline]:
+    """Every pipeline, by its name."""
+    return PIPELINES | VARIANTS
 
 
 def chain(parallel: bool = True) -> list[str]:

@@ -53,6 +53,11 @@ def openmp_option() -> dict[str, str]:
     return {"openmp": str(openmp_library() or "")}
 
 
+def pipelines(settings: Settings) -> tuple[str, str]:
+    """The names of the midend's and the backend's passes."""
+    return "midend" if settings.parallel else "midend-sequential", "backend"
+
+
 def stages(settings: Settings) -> list[Stage]:
     rows = _frontend(settings)
     for part in PARTS:
@@ -101,15 +106,14 @@ def _lowering(part: str, settings: Settings) -> list[Stage]:
     mlir, midend, backend, ll, o, s = (part + end for end in ends)
     pipeline = "passes.stages:run_pipeline"
     target = {"target": settings.target}
-    pass_pipeline = "midend" if settings.parallel else "midend-sequential"
     purpose = f"tiled, vectorized, {'with OpenMP loops' if settings.parallel else 'on one thread'}"
 
     def options(name: str) -> dict[str, str]:
         return {"pipeline": name, **target}
 
     return [
-        Stage("midend", part, purpose, pipeline, (mlir,), (midend,), options(pass_pipeline)),
-        Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), options("backend")),
+        Stage("midend", part, purpose, pipeline, (mlir,), (midend,), options(pipelines(settings)[0])),
+        Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), options(pipelines(settings)[1])),
         Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
         Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), target),
         Stage("codegen", s, "as assembly, to read", "runner.objects:compile_assembly", (ll,), (s,), target),

@@ -65,7 +65,7 @@ def summary(entry: str | PythonPass) -> str:
 
 def text(only: str | None = None) -> str:
     """Every pipeline, or one, with its passes in order, as they are addressed."""
-    chosen = pipelines.PIPELINES | pipelines.VARIANTS if only is None else {only: pipelines.find(only)}
+    chosen = pipelines.named() if only is None else {only: pipelines.find(only)}
     lines = []
     for name, pipeline in chosen.items():
         steps = steps_of(pipeline)

@@ -277,7 +277,7 @@ def test_an_interrupt_tells_where_it_was(number: int, planted: Path, sums: Path)
 
 def test_the_list_has_every_pass_with_a_line_on_it() -> None:
     lines = passes("list").stdout.splitlines()
-    known = pipelines.PIPELINES | pipelines.VARIANTS
+    known = pipelines.named()
     assert [line.split(",")[0] for line in lines if not line.startswith(" ")] == list(known)
     listed = [line.split(maxsplit=2) for line in lines if line.startswith(" ")]
     assert all(len(words) == 3 and 10 < len(words[2]) < 130 for words in listed), listed
