@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tasks import models
 from tasks.bench.cases import Case
-from tasks.bench.engines import ENGINES, Engine
+from tasks.bench.engines import ENGINES
 from tasks.bench.machine import cores, environment
 from tasks.bench.measure import Bench, Measured, Plan
 from tasks.bench.statistics import compare
@@ -25,10 +25,11 @@ from tasks.settings import Settings
 
 (OMP,) = (engine for engine in ENGINES if engine.name == "sluice")
 (EAGER,) = (engine for engine in ENGINES if engine.name == "eager")
-TURNS: dict[str, Engine] = {"seq": replace(OMP, name="sequential", parallel=False), "omp": OMP, "eager": EAGER}
+TURNS = {"seq": replace(OMP, name="sequential", parallel=False), "omp": replace(OMP, name="OpenMP"), "eager": EAGER}
 
 
 SHARED = ("frontend", "executable:runner.o")
+WRONG = 1  # the exit status of an executable whose answer is wrong
 
 
 class Fault(Exception):
@@ -55,6 +56,7 @@ class Runner:
         try:
             parallel = self.case(benchmark)
             sequential, result.tolerance = parallel.sequential(), parallel.tolerance
+            wrong: dict[str, str] = {}
             self._begin(result, "capture")
             for case in (sequential, parallel):  # what both have in common is not timed
                 self._build(result, case, *SHARED)
@@ -64,7 +66,10 @@ class Runner:
                 result.build[key], result.how[key] = ended.seconds, _how(ended.said)
             for name, key, case in (("run seq", "seq", sequential), ("run OMP", "omp", parallel)):
                 self._begin(result, name)
-                result.errors[key] = self._check(result, case)
+                result.errors[key], wrong[key] = self._check(result, case)
+            self._begin(result, "correct")
+            if any(wrong.values()):
+                raise Fault("; ".join(f"{TURNS[key].name}: {said}" for key, said in wrong.items() if said))
             self._begin(result, "measure")
             self._measure(result, parallel)
             result.status = PASSED
@@ -86,14 +91,17 @@ class Runner:
         again = f"doit {' '.join([*case.words(), *groups])}"
         raise Fault(f"{self._ended(ended, log) or _of_doit(ended.said)}; again, alone: {again}")
 
-    def _check(self, result: Result, case: Case) -> float:
-        """The error of a call, relative to the largest element; every element is compared with eager PyTorch's."""
+    def _check(self, result: Result, case: Case) -> tuple[float, str]:
+        """The error of a call, relative to the largest element, and what is wrong with the answer, if anything.
+
+        The executable compares every element with eager PyTorch's.
+        """
         log, figures = self._log(result, result.step), self._log(result, result.step).with_suffix(".json")
         command = [str(case.executable), "--iterations", "1", "--warmup", "0", "--threads", str(self.plan.threads)]
         figures.unlink(missing_ok=True)
         ended = run([*command, "--json", str(figures)], log, self.settings.timeout, environment(self.plan.threads))
-        if ended.status == 0:
-            return float(json.loads(figures.read_text())["max_rel_err"])
+        if ended.status in (0, WRONG):
+            return float(json.loads(figures.read_text())["max_rel_err"]), _last(ended.said) if ended.status else ""
         raise Fault(self._ended(ended, log) or _last(ended.said))
 
     def _ended(self, ended: Ended, log: Path) -> str:
@@ -149,8 +157,9 @@ def _of_doit(said: str) -> str:
         return _last(said)
     after = [line.strip() for line in lines[first + 1 :]]
     reasons = [line for line in after[: next((i for i, x in enumerate(after) if x.startswith("again, alone:")), None)] if line]
-    chosen = reasons[-1 if reasons[0].startswith("Traceback") else 0] if reasons else "no reason given"
-    return f"{lines[first].split()[1]}: {chosen[:300]}"
+    raised = any(line.startswith("Traceback") for line in reasons)
+    said = reasons[-1 if raised else 0] if reasons else "no reason given"
+    return f"{lines[first].split()[1]}: {said[:300]}"
 
 
 def _last(said: str) -> str:

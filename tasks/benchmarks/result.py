@@ -9,7 +9,15 @@ from tasks.bench.statistics import Comparison
 from tasks.benchmarks.table import Setting
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
-STEPS = ("capture", "build seq", "build OMP", "run seq", "run OMP", "measure")  # in this order; each needs those before it
+STEPS = (
+    "capture",
+    "build seq",
+    "build OMP",
+    "run seq",
+    "run OMP",
+    "correct",
+    "measure",
+)  # in this order; each needs those before it
 
 
 @dataclass

@@ -86,14 +86,8 @@ def test_the_files(first: str, build: Path) -> None:
 
 def test_the_trace(first: str, build: Path) -> None:
     events = json.loads((build / "benchmarks" / "trace.json").read_text())["traceEvents"]
-    steps = ["capture", "build seq", "build OMP", "run seq", "run OMP", "measure"]
+    steps = ["capture", "build seq", "build OMP", "run seq", "run OMP", "correct", "measure"]
     assert [event["name"] for event in events] == [f"{name}: {step}" for name in ("gemm", "softmax") for step in steps]
-
-
-def test_one_build_has_threads_and_one_has_none(first: str, build: Path) -> None:
-    texts = {path.parent.name: path.read_text() for path in build.glob("softmax-*/subgraph0-midend.mlir")}
-    assert {name.endswith("-parallel=off") for name in texts} == {True, False}
-    assert not any("omp." in text or "scf.forall" in text for name, text in texts.items() if name.endswith("-parallel=off"))
 
 
 def test_worse_than_before_is_said_and_fails_on_request(first: str, build: Path) -> None:
@@ -116,9 +110,9 @@ def test_a_wrong_answer(first: str, build: Path) -> None:
     expected.write_bytes(bytes(len(expected.read_bytes())))
     doit(*words, "keep", str(expected))
     said = doit(f"build={build}", "benchmarks", "softmax", "gemm", *QUICK, status=1)
-    assert "✗ softmax, run OMP: Wrong answer: " in said and "1 passed, 1 failed, 0 skipped" in said
+    assert "✗ softmax, correct: OpenMP: Wrong answer: " in said and "1 passed, 1 failed, 0 skipped" in said
     (row,) = (line.split() for line in said.splitlines() if line.startswith(" softmax"))
-    assert row.count("✓") == 3 and row.count("✗") == 1 and row.count("○") == 3, row
+    assert row.count("✓") == 4 and row.count("✗") == 1 and row.count("○") == 2, row
     doit(*words, "unkeep", str(expected))
     assert "1 passed, 0 failed" in doit(f"build={build}", "benchmarks", "softmax", *QUICK)
 
@@ -210,6 +204,9 @@ def test_both_builds_for_one_thread_are_right(tmp_path: Path) -> None:
     doit(f"build={tmp_path}", "model=softmax", "rows=64", "columns=512", "parallel=off", "verify")
     (folder,) = tmp_path.glob("softmax*")
     assert folder.name == "softmax-columns=512-rows=64-parallel=off"
+    assert "omp." not in (folder / "subgraph0-midend.mlir").read_text()
+    doit(f"build={tmp_path}", "model=softmax", "rows=64", "columns=512", "midend")
+    assert "omp.parallel" in (tmp_path / "softmax-columns=512-rows=64" / "subgraph0-midend.mlir").read_text()
 
 
 # ---- commands
@@ -259,6 +256,16 @@ def test_an_executable_that_gives_no_answer(tmp_path: Path, script: str, reason:
     with pytest.raises(Fault) as fault:
         runner._check(Result("x", "x", {}, step="run OMP"), case)
     assert str(fault.value).startswith(reason)
+
+
+def test_an_executable_whose_answer_is_wrong(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    figures = "while [ $1 != --json ]; do shift; done; echo '{\"max_rel_err\": 0.5}' > $2"
+    program.write_text(f"#!/bin/sh\n{figures}; echo Wrong answer: x. >&2; exit 1\n")
+    program.chmod(0o755)
+    runner = Runner(parse({}), Plan(1, 1), tmp_path, lambda name, step: None)
+    case: Any = SimpleNamespace(executable=program)
+    assert runner._check(Result("x", "x", {}, step="run OMP"), case) == (0.5, "Wrong answer: x.")
 
 
 def test_what_doit_says_in_a_sentence() -> None:
@@ -339,9 +346,9 @@ def test_cells() -> None:
     assert report.cells(Result("x", "x", {}, FAILED, "capture")) == ["✗", "✗", *["○"] * 5]
     failed = Result("x", "x", {}, FAILED, "build OMP", build={"seq": 1.0}, how={"seq": "built"})
     assert report.cells(failed) == ["✓ 1.0 s", "✗", *["○"] * 5]
-    wrong = Result("x", "x", {}, FAILED, "run OMP", build={"seq": 1.0, "omp": 0.3})
+    wrong = Result("x", "x", {}, FAILED, "correct", build={"seq": 1.0, "omp": 0.3})
     wrong.how = {"seq": "built", "omp": "up to date"}
-    assert report.cells(wrong) == ["✓ 1.0 s", "✓ as it was", "✓", "✗", "✗", "○", "○"]
+    assert report.cells(wrong) == ["✓ 1.0 s", "✓ as it was", "✓", "✓", "✗", "○", "○"]
     assert report.ratio(Comparison(3.0, None, None)) == "~3.00x"
 
 
