@@ -30,7 +30,9 @@ def load(path: Path) -> list[Line]:
 
 
 def append(path: Path, lines: Iterable[Line]) -> None:
+    torn = path.exists() and not path.read_bytes().endswith(b"\n")  # a line that was being written when its run ended
     with path.open("a") as file:
+        file.write("\n" if torn else "")
         file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
