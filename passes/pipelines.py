@@ -26,7 +26,7 @@ from passes.widen_bf16 import widen_bf16
 
 Around = Callable[[Step, ir.Module], AbstractContextManager[object]]  # what is entered before a pass and left behind it
 
-MIDEND: Pipeline = (
+_LOOPS: Pipeline = (
     signless_integers,
     # TOSA to Linalg on tensors
     "func.func(tosa-infer-shapes)",
@@ -88,12 +88,14 @@ MIDEND: Pipeline = (
     "func.func(convert-linalg-to-loops)",
     widen_bf16,
     expand_exp,
-    "func.func(scf-forall-to-parallel)",
-    "convert-scf-to-openmp",
-    dynamic_chunks,
-    "canonicalize",
-    "cse",
 )
+
+_CLEAN: Pipeline = ("canonicalize", "cse")
+_THREADS: Pipeline = ("func.func(scf-forall-to-parallel)", "convert-scf-to-openmp", dynamic_chunks)
+_ONE_THREAD: Pipeline = ("func.func(scf-forall-to-for)",)
+
+MIDEND: Pipeline = (*_LOOPS, *_THREADS, *_CLEAN)
+SEQUENTIAL: Pipeline = (*_LOOPS, *_ONE_THREAD, *_CLEAN)  # the same loops, one part after the other
 
 BACKEND: Pipeline = (
     "expand-strided-metadata",
@@ -119,7 +121,8 @@ BACKEND: Pipeline = (
     "cse",
 )
 
-PIPELINES: dict[str, Pipeline] = {"midend": MIDEND, "backend": BACKEND}
+PIPELINES: dict[str, Pipeline] = {"midend": MIDEND, "backend": BACKEND}  # what a module passes through, in order
+VARIANTS: dict[str, Pipeline] = {"midend-sequential": SEQUENTIAL}  # in place of one of these
 
 
 class PipelineError(Exception):
@@ -128,9 +131,19 @@ class PipelineError(Exception):
 
 def find(name: str) -> Pipeline:
     """The pipeline of a name."""
-    if name not in PIPELINES:
-        raise PipelineError(f"no pipeline {name!r}; there are {', '.join(PIPELINES)}{nearest(name, PIPELINES)}")
-    return PIPELINES[name]
+    if name not in (known := named()):
+        raise PipelineError(f"no pipeline {name!r}; there are {', '.join(known)}{nearest(name, known)}")
+    return known[name]
+
+
+def named() -> dict[str, Pipeline]:
+    """Every pipeline, by its name."""
+    return PIPELINES | VARIANTS
+
+
+def chain(parallel: bool = True) -> list[str]:
+    """The names of the pipelines that a module passes through, to code for OpenMP's threads or for one."""
+    return ["midend" if parallel else "midend-sequential", "backend"]
 
 
 def build(pipeline: Pipeline, target: Target, context: ir.Context, name: str = "pipeline") -> passmanager.PassManager:

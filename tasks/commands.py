@@ -140,6 +140,16 @@ class Unkeep(Keep):
     keep = False
 
 
+class Benchmarks(Command):
+    doc_purpose = "the decoder block, its parts and common kernels: built, checked, timed beside PyTorch; `list` names them"
+    doc_usage = "[NAME...|list] [size=mini|small|medium|large] [timeout=SECONDS] [threads=N] [rounds=N]"
+
+    def _execute(self, pos_args: list[str] | None = None) -> int:
+        from tasks.benchmarks.run import main  # here: it takes what only measuring needs
+
+        return main(pos_args or [], from_command_line(), self.outstream)
+
+
 class Forget(Command):
     doc_purpose = "forget that tasks succeeded: they are built again"
     doc_usage = "[TASK...]"

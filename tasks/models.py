@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path("model")
+KERNELS = "kernels"  # its folder of models that are one operation or a few: found by name, but not listed among the models
 RESERVED = {
     "model",
     "build",
@@ -25,6 +26,10 @@ RESERVED = {
     "seq_lens",
     "engines",
     "rounds",
+    "parallel",
+    "size",
+    "regressions",
+    "trace",
 }  # words that are not a model's
 
 
@@ -51,17 +56,31 @@ class Model:
     runner: str
     phase: str
 
+    @property
+    def module(self) -> str:
+        """What is imported, below the package `model`."""
+        return ".".join(self.path.relative_to(FOLDER).with_suffix("").parts)
+
 
 def names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+    return _in(FOLDER)
+
+
+def kernels() -> list[str]:
+    return _in(FOLDER / KERNELS)
+
+
+def _in(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 
 
 def find(name: str) -> Model:
-    path = FOLDER / f"{name}.py"
-    if name not in names():
-        close = difflib.get_close_matches(name, names(), 1)
+    path = (FOLDER / KERNELS if name in kernels() else FOLDER) / f"{name}.py"
+    if name not in (known := [*names(), *kernels()]):
+        close = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise UnknownModel(f"no model {name!r}{hint} {FOLDER}/ has: {', '.join(names())}; add {path} for another")
+        there = f"{FOLDER}/ has: {', '.join(names())}; {FOLDER / KERNELS}/ has: {', '.join(kernels())}"
+        raise UnknownModel(f"no model {name!r}{hint} {there}; add {path} for another")
     try:
         return _read(name, path)
     except (SyntaxError, ValueError, KeyError, TypeError) as error:

@@ -14,12 +14,14 @@ from doit.exceptions import InvalidCommand
 from passes import targets, tilings
 from tasks import models
 from tasks.bench import engines
+from tasks.benchmarks import table
 
 DEFAULT_MODEL = "deepseek_r1_block"
 DTYPES = ("f32", "bf16", "w8")  # as the model is written; all in bf16; linears with 8-bit weights
 COUNTS = {"threads": 1, "iterations": 1, "warmup": 0}  # of a run, not of a build, each with its least
-TIMEOUT = 300  # seconds, of one run of one stage when the build is verified
+TIMEOUT = 300  # seconds, of one run of one stage when the build is verified, of one build or run of a benchmark
 ROUNDS = 9  # of a bench: enough to tell a difference from noise
+REGRESSIONS = ("report", "fail")  # what benchmarks do about a ratio that got worse
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ class Settings:
     seq_lens: tuple[int, ...] = ()  # to bench; none: the model's own
     engines: tuple[str, ...] = ()  # to bench; none: all
     rounds: int = ROUNDS  # of a bench
-    timeout: int = TIMEOUT  # of one run of one stage when it is verified, in seconds
+    timeout: int = TIMEOUT  # of one run of one stage when it is verified, of one build or run of a benchmark, in seconds
     every: bool = False  # look behind each pass in order when the model is bisected
     search: tuple[str, ...] = tilings.PARAMETERS  # of what `tune` tries other values
+    parallel: bool = True  # loops for OpenMP's threads; else for one thread
+    size: str = table.SIZES[1]  # of benchmarks
+    regressions: str = REGRESSIONS[0]  # of benchmarks
+    trace: bool = False  # of benchmarks
 
     @property
     def folder(self) -> Path:
@@ -49,6 +55,8 @@ class Settings:
             variant.append(f"dtype={self.dtype}")
         if self.target != "native":
             variant.append(f"target={self.target}")
+        if not self.parallel:
+            variant.append("parallel=off")
         return self.root / "-".join([self.model.name, *variant])
 
 
@@ -79,8 +87,9 @@ def parse(words: dict[str, str]) -> Settings:
         raise InvalidCommand(str(error)) from error
     _one_of("dtype", [dtype], DTYPES)
     cache = _switch("cache", words.pop("cache", os.environ.get("SLUICE_CACHE", "on")))
+    parallel = _switch("parallel", words.pop("parallel", "on"))
     run = {name: _value(name, words.pop(name), 1, least) for name, least in COUNTS.items() if name in words}
-    bench = _bench(words, model)
+    bench = _bench(words, model) | _benchmarks(words)
     every = _switch("every", words.pop("every", "off"))
     timeout = _value("timeout", words.pop("timeout", str(TIMEOUT)), TIMEOUT, 1)
     search = _search(words.pop("search", ",".join(tilings.PARAMETERS)))
@@ -91,9 +100,8 @@ def parse(words: dict[str, str]) -> Settings:
         value = _value(name, text, model.settings[name], None if name == "seed" else 1)
         if value != model.settings[name]:
             overrides[name] = str(value)
-    return Settings(
-        model, overrides, run, target, _folder(root), cache, given, dtype, search=search, timeout=timeout, every=every, **bench
-    )
+    more: dict[str, Any] = {"search": search, "timeout": timeout, "every": every, "parallel": parallel, **bench}
+    return Settings(model, overrides, run, target, _folder(root), cache, given, dtype, **more)
 
 
 def _bench(words: dict[str, str], model: models.Model) -> dict[str, Any]:
@@ -113,10 +121,23 @@ def _bench(words: dict[str, str], model: models.Model) -> dict[str, Any]:
     return found
 
 
+def _benchmarks(words: dict[str, str]) -> dict[str, Any]:
+    """What only benchmarks take, out of `words`."""
+    found: dict[str, Any] = {}
+    for name, accepted in (("size", table.SIZES), ("regressions", REGRESSIONS)):
+        if name in words:
+            (found[name],) = _one_of(name, [words.pop(name)], accepted)
+    if "trace" in words:
+        found["trace"] = _switch("trace", words.pop("trace"))
+    return found
+
+
 def _one_of(name: str, texts: list[str], accepted: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         if text not in accepted:
-            raise InvalidCommand(f"{name}={text}: expected {', '.join(accepted)}")
+            close = difflib.get_close_matches(text, accepted, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise InvalidCommand(f"{name}={text}: expected {', '.join(accepted)}{hint}")
     return tuple(texts)
 
 
@@ -154,8 +175,8 @@ def _value(name: str, text: str, default: Any, least: int | None) -> Any:
 
 def _unknown(name: str, model: models.Model) -> str:
     lengths = ["seq_lens"] if "seq_len" in model.settings else []
-    measuring = ["search", "timeout", "every", *COUNTS, "engines", "rounds", "dtypes", *lengths]
-    known = ["model", "build", "dtype", "target", "cache", *measuring, *model.settings]
+    measuring = ["search", "timeout", "every", "size", "regressions", "trace", *COUNTS, "engines", "rounds", "dtypes", *lengths]
+    known = ["model", "build", "dtype", "target", "parallel", "cache", *measuring, *model.settings]
     close = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"

@@ -53,6 +53,11 @@ def openmp_option() -> dict[str, str]:
     return {"openmp": str(openmp_library() or "")}
 
 
+def pipelines(settings: Settings) -> tuple[str, str]:
+    """The names of the midend's and the backend's passes."""
+    return "midend" if settings.parallel else "midend-sequential", "backend"
+
+
 def stages(settings: Settings) -> list[Stage]:
     rows = _frontend(settings)
     for part in PARTS:
@@ -71,7 +76,7 @@ def _frontend(settings: Settings) -> list[Stage]:
             "frontend.capture.model:capture",
             (path,),
             ("graph.json", "weights.data", *data(settings)[1:]),
-            {"model": model.name, "dtype": settings.dtype, **settings.overrides},
+            {"model": model.module, "dtype": settings.dtype, **settings.overrides},
             THREADS,
         ),
         Stage(
@@ -101,13 +106,14 @@ def _lowering(part: str, settings: Settings) -> list[Stage]:
     mlir, midend, backend, ll, o, s = (part + end for end in ends)
     pipeline = "passes.stages:run_pipeline"
     target = {"target": settings.target}
+    purpose = f"tiled, vectorized, {'with OpenMP loops' if settings.parallel else 'on one thread'}"
 
     def options(name: str) -> dict[str, str]:
         return {"pipeline": name, **target}
 
     return [
-        Stage("midend", part, "tiled, vectorized, with OpenMP loops", pipeline, (mlir,), (midend,), options("midend")),
-        Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), options("backend")),
+        Stage("midend", part, purpose, pipeline, (mlir,), (midend,), options(pipelines(settings)[0])),
+        Stage("backend", part, "in the LLVM dialect", pipeline, (midend,), (backend,), options(pipelines(settings)[1])),
         Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
         Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), target),
         Stage("codegen", s, "as assembly, to read", "runner.objects:compile_assembly", (ll,), (s,), target),
@@ -145,6 +151,7 @@ def timed_stages(settings: Settings) -> list[Stage]:
 def _executables(settings: Settings) -> list[Stage]:
     model = settings.model
     path, compiled, openmp = str(model.path), "runner.o", openmp_option()
+    parallel = {} if settings.parallel else {"parallel": "off"}
     return [
         Stage(
             "executable",
@@ -172,7 +179,14 @@ def _executables(settings: Settings) -> list[Stage]:
             "tasks.onestep:onestep",
             (path,),
             (*(f"{part}-onestep.o" for part in PARTS), model.runner),
-            {"model": model.name, "dtype": settings.dtype, "target": settings.target, **openmp, **settings.overrides},
+            {
+                "model": model.module,
+                "dtype": settings.dtype,
+                "target": settings.target,
+                **parallel,
+                **openmp,
+                **settings.overrides,
+            },
             (*THREADS, *COMPILER),
         ),
     ]

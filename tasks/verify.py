@@ -16,7 +16,7 @@ from tasks.build import Measure, Task, step_of, step_task
 from tasks.builder import Builder, StepFailed
 from tasks.reporter import MARKS
 from tasks.settings import Settings
-from tasks.stages import DATA, THREADS, Stage, stages
+from tasks.stages import DATA, THREADS, Stage, pipelines, stages
 from tasks.steps import Step
 
 
@@ -48,6 +48,7 @@ def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
         settings.target,
         "--timeout",
         str(settings.timeout),
+        *(word for name in pipelines(settings) for word in ("--pipeline", name)),
     ]
     words += ["--into", str(settings.folder / "bisect"), *(["--every"] if settings.every else [])]
     yield {

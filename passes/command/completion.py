@@ -83,16 +83,16 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
 
 def _values(dest: str, before: list[str]) -> list[str]:
     """The names that an option takes, of the pipeline that the words name or of all."""
-    from passes.pipelines import PIPELINES
+    from passes.pipelines import PIPELINES, find, named
     from passes.steps import name_of, steps_of
     from passes.targets import NATIVE, TARGETS
 
     if dest == "pipeline":
-        return list(PIPELINES)
+        return list(named())
     if dest == "target":
         return [NATIVE, *TARGETS]
-    named = [p for option, p in itertools.pairwise(before) if option == "--pipeline" and p in PIPELINES]
-    steps = [step for name in named or PIPELINES for step in steps_of(PIPELINES[name])]
+    chosen = [p for option, p in itertools.pairwise(before) if option == "--pipeline" and p in named()]
+    steps = [step for name in chosen or PIPELINES for step in steps_of(find(name))]
     if dest == "debug_only":
         return [name_of(step.entry) for step in steps if not isinstance(step.entry, str)]
     if dest in ("start_after", "stop_after", "only", "print_ir_after"):

@@ -42,6 +42,7 @@ UPSTREAM = {
     "lower-vector-multi-reduction": "reductions over several dimensions of a vector to one at a time",
     "one-shot-bufferize": "tensors to memory, copied only where a value is still needed",
     "reconcile-unrealized-casts": "drop casts between types that cancel out",
+    "scf-forall-to-for": "scf.forall on memory to scf.for",
     "scf-forall-to-parallel": "scf.forall on memory to scf.parallel",
     "tosa-infer-shapes": "carry known shapes through TOSA operations",
     "tosa-layerwise-constant-fold": "fold TOSA operations on constants",
@@ -64,7 +65,7 @@ def summary(entry: str | PythonPass) -> str:
 
 def text(only: str | None = None) -> str:
     """Every pipeline, or one, with its passes in order, as they are addressed."""
-    chosen = pipelines.PIPELINES if only is None else {only: pipelines.find(only)}
+    chosen = pipelines.named() if only is None else {only: pipelines.find(only)}
     lines = []
     for name, pipeline in chosen.items():
         steps = steps_of(pipeline)

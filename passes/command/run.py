@@ -116,7 +116,7 @@ def ours() -> dict[str, str]:
 
 def _log(words: list[str]) -> None:
     """Let our passes of these names say what they decide, on stderr."""
-    upstream = {bare(e) for pipeline in pipelines.PIPELINES.values() for e in pipeline if isinstance(e, str)}
+    upstream = {bare(e) for pipeline in pipelines.named().values() for e in pipeline if isinstance(e, str)}
     for word in words:
         name = word.partition("#")[0]
         if name in upstream:

@@ -50,11 +50,20 @@ class Case:
     def executable(self) -> Path:
         return self.settings.folder / f"{self.settings.model.runner}-staged"
 
-    def build(self) -> None:
-        """Bring the executable up to date."""
+    def sequential(self) -> Case:
+        """The same in code for one thread."""
+        return Case(replace(self.settings, parallel=False))
+
+    def words(self) -> list[str]:
+        """What doit is told of it."""
         settings = self.settings
         words = [f"model={settings.model.name}", f"build={settings.root}", f"target={settings.target}"]
-        words += [f"dtype={self.dtype}", f"cache={'on' if settings.cache else 'off'}", *self.overrides]
+        words += [] if settings.parallel else ["parallel=off"]
+        return [*words, f"dtype={self.dtype}", f"cache={'on' if settings.cache else 'off'}", *self.overrides]
+
+    def build(self) -> None:
+        """Bring the executable up to date."""
+        words = self.words()
         command = [sys.executable, "-m", "doit", *words, "executable"]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:

@@ -19,6 +19,7 @@ class Engine:
     needs: str = ""
     options: dict[str, bool] = field(default_factory=dict)
     ours: bool = False
+    parallel: bool = True  # else our executable with parallel=off
 
     @property
     def missing(self) -> list[str]:

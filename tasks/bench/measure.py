@@ -7,8 +7,8 @@ import math
 import random
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from runner.engines.serve import Job
@@ -17,7 +17,7 @@ from tasks.bench.engines import EXPORT, Engine
 from tasks.bench.machine import environment
 from tasks.bench.process import Failed, Process
 
-LOADING, TURN = 900.0, 300.0  # seconds after which an engine is given up
+LOADING, TURN = 900.0, 300.0  # the seconds of a plan that does not say
 PAUSE = 0.3  # seconds between turns: the threads of the engine before spin for a while, waiting for work
 LEAST = 0.2  # seconds of calls in a turn, unless their number is given
 FEWEST, MOST = 5, 2000  # calls of a turn
@@ -26,12 +26,17 @@ WARMUP = 2
 
 @dataclass
 class Plan:
-    """How often: rounds, in each of which every engine has a turn, and calls in a turn (None: as many as take LEAST)."""
+    """How often: rounds, in each of which every engine has a turn, and calls in a turn (None: as many as take LEAST).
+
+    loading, turn: seconds after which an engine is given up.
+    """
 
     threads: int
     rounds: int
     iterations: int | None = None
     warmup: int = WARMUP
+    loading: float = LOADING
+    turn: float = TURN
 
 
 @dataclass
@@ -64,14 +69,23 @@ class Measured:
 class Bench:
     """The engines of one case, from their loading to their end."""
 
-    def __init__(self, case: Case, engines: Sequence[Engine], plan: Plan, scratch: Path, logs: Path) -> None:
+    def __init__(
+        self,
+        case: Case,
+        engines: Sequence[Engine],
+        plan: Plan,
+        scratch: Path,
+        logs: Path,
+        say: Callable[[str], object] = lambda text: print(text, flush=True),
+    ) -> None:
         self.case, self.plan, self.scratch, self.logs = case, plan, scratch, logs / case.name
+        self._say = say
         self.measured = [Measured(engine) for engine in engines]
         self._environment = environment(plan.threads)
         graph = case.graph()
         types = [graph.type_of(ref) for ref in graph.returned()]
         self._job = Job(
-            model=case.settings.model.name,
+            model=case.settings.model.module,
             settings=case.settings.overrides,
             dtype=case.dtype,
             threads=plan.threads,
@@ -80,7 +94,7 @@ class Bench:
             outputs=[(list(t.sizes), t.dtype) for t in types],
         )
 
-    def run(self, limits: Process) -> list[dict[str, float | None]]:
+    def run(self, limits: Process | None) -> list[dict[str, float | None]]:
         """Measure all; the answers of `limits`, one a round. What fails has its reason in `measured`, the rest goes on."""
         try:
             self._load()
@@ -103,31 +117,33 @@ class Bench:
             if measured.reason is None:
                 self._start(measured)
             said = measured.reason or f"loaded in {time.perf_counter() - begin:.1f} s"
-            print(f"  {engine.name:26s} {said}", flush=True)
+            self._say(f"  {engine.name:26s} {said}")
 
     def _export(self, kind: str) -> str | None:
         """Why it cannot be exported, or None."""
-        command = [sys.executable, "-m", EXPORT, kind, str(self._write_job(kind, {}))]
+        command = [sys.executable, "-m", EXPORT, kind, str(self._write_job(kind, self._job))]
         process = Process(command, self._environment, self.logs / f"{kind}.log")
         try:
-            process.wait(LOADING)
+            process.wait(self.plan.loading)
         except Failed as failure:
             return str(failure)
         finally:
             process.close()
         return None
 
-    def _write_job(self, name: str, options: dict[str, bool]) -> Path:
+    def _write_job(self, name: str, job: Job) -> Path:
         path = self.scratch / f"{name}.json"
-        path.write_text(json.dumps({**asdict(self._job), "options": options}))
+        path.write_text(json.dumps(asdict(job)))
         return path
 
     def _start(self, measured: Measured) -> None:
         engine = measured.engine
-        command = [sys.executable, "-m", engine.module, str(self._write_job(engine.name, engine.options))]
+        case = self.case if engine.parallel else self.case.sequential()
+        job = replace(self._job, executable=str(case.executable.resolve()), options=engine.options)
+        command = [sys.executable, "-m", engine.module, str(self._write_job(engine.name, job))]
         measured.process = Process(command, self._environment, self.logs / f"{engine.name}.log")
         try:
-            answer = measured.process.answer(LOADING)
+            answer = measured.process.answer(self.plan.loading)
             if "reason" in answer:
                 measured.applies = answer["applies"]
                 raise Failed(answer["reason"])
@@ -137,14 +153,16 @@ class Bench:
         except Failed as failure:
             measured.give_up(failure)
 
-    def _round(self, number: int, limits: Process) -> dict[str, float | None]:
-        turns: list[Measured | None] = [None, *(m for m in self.measured if m.process)]
+    def _round(self, number: int, limits: Process | None) -> dict[str, float | None]:
+        turns: list[Measured | None] = [None] if limits else []
+        turns += [m for m in self.measured if m.process]
         random.Random(number).shuffle(turns)
         found: dict[str, float | None] = {}
         for measured in turns:
             time.sleep(PAUSE)
             if measured is None:
-                found = limits.ask({}, TURN)
+                assert limits
+                found = limits.ask({}, self.plan.turn)
             else:
                 self._turn(measured)
         return found
@@ -153,7 +171,7 @@ class Bench:
         assert measured.process
         try:
             request = {"iterations": measured.iterations, "warmup": self.plan.warmup}
-            measured.rounds.append(measured.process.ask(request, TURN)["ms"])
+            measured.rounds.append(measured.process.ask(request, self.plan.turn)["ms"])
         except Failed as failure:
             measured.give_up(failure)
 
@@ -163,7 +181,7 @@ class Bench:
             return
         try:
             if len(measured.rounds) == self.plan.rounds:
-                answer = measured.process.ask({"check": True}, TURN)
+                answer = measured.process.ask({"check": True}, self.plan.turn)
                 errors = [measured.max_rel_err, answer["max_rel_err"]]
                 measured.max_rel_err = None if None in errors else max(e for e in errors if e is not None)
                 measured.huge_mb, measured.resident_mb = answer["huge_mb"], answer["resident_mb"]

@@ -42,6 +42,19 @@ def test_no_words() -> None:
     assert (parsed.overrides, parsed.run, parsed.target) == ({}, {}, "native")
 
 
+def test_a_kernel_is_found_by_its_name() -> None:
+    model = settings.parse({"model": "gemm"}).model
+    assert (model.name, model.module, model.path) == ("gemm", "kernels.gemm", Path("model/kernels/gemm.py"))
+    assert "gemm" not in models.names() and "gemm" in models.kernels()
+    assert "no model 'gemn'; did you mean 'gemm'? model/ has: " in refusal(model="gemn")
+
+
+def test_threads_or_none_name_the_build_folder() -> None:
+    assert settings.parse({"model": "mlp", "parallel": "on"}).folder == Path("build/mlp")
+    assert settings.parse({"model": "mlp", "parallel": "off"}).folder == Path("build/mlp-parallel=off")
+    assert refusal(parallel="no") == "parallel=no: expected on or off"
+
+
 def test_what_only_a_bench_takes() -> None:
     parsed = settings.parse({"seq_lens": "1,7", "engines": "sluice,eager", "rounds": "12"})
     assert (parsed.seq_lens, parsed.engines, parsed.rounds) == ((1, 7), ("sluice", "eager"), 12)
