@@ -25,7 +25,7 @@ class ToolError(Exception):
 def compile_runner(inputs: list[Path], outputs: list[Path], flags: str = "") -> list[Path]:
     """The build stage: the runner with the header of one model, `inputs[0]`. Returns the headers that it included."""
     with tempfile.NamedTemporaryFile("r", suffix=".d") as depfile:
-        includes = [f"-I{inputs[0].parent}", f"-I{SOURCES}"]
+        includes = ["-iquote", str(inputs[0].parent), "-iquote", str(SOURCES)]  # a file called `new` there is not <new>
         depends = ["-MD", "-MF", depfile.name, "-MT", "x"]
         _call([*COMPILE, *flags.split(), *includes, *depends, "-c", str(SOURCES / "runner.cpp"), "-o", str(outputs[0])])
         return [Path(word) for word in depfile.read().replace("\\\n", " ").split()[1:]]
@@ -34,7 +34,7 @@ def compile_runner(inputs: list[Path], outputs: list[Path], flags: str = "") -> 
 def compile_limits(inputs: list[Path], outputs: list[Path]) -> list[Path]:
     """The build stage: the program that measures the machine's limits. Returns what it was made of."""
     source = SOURCES / "limits.cpp"
-    _call([*COMPILE, f"-I{SOURCES}", str(source), "-o", str(outputs[0]), "-pthread"])
+    _call([*COMPILE, "-iquote", str(SOURCES), str(source), "-o", str(outputs[0]), "-pthread"])
     return [source, *(SOURCES / name for name in ("files.h", "options.h", "peak.h"))]
 
 
@@ -70,7 +70,7 @@ def _system_libraries() -> list[Path]:
 def _call(command: list[str]) -> str:
     """What a command prints; its warnings go on to standard error."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     except FileNotFoundError as error:
         raise ToolError(f"{command[0]} is not installed: run `apt-get install g++`") from error
     if done.returncode:

@@ -16,7 +16,7 @@ from tasks.steps import Step
 from tasks.verify import verify_tasks
 
 ROUNDS = 15  # of timings of each candidate
-LIMITS = "machine-limits"  # not called `limits`: g++ looks for <limits> in its folder
+LIMITS = "machine-limits"
 SANITIZERS = {"flags": "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"}
 
 
