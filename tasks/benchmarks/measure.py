@@ -101,7 +101,7 @@ class Runner:
         figures.unlink(missing_ok=True)
         ended = run([*command, "--json", str(figures)], log, self.settings.timeout, environment(self.plan.threads))
         if ended.status in (0, WRONG):
-            return float(json.loads(figures.read_text())["max_rel_err"]), _last(ended.said) if ended.status else ""
+            return float(json.loads(figures.read_text())["max_rel_err"]), _verdict(ended.said) if ended.status else ""
         raise Fault(self._ended(ended, log) or _last(ended.said))
 
     def _ended(self, ended: Ended, log: Path) -> str:
@@ -160,6 +160,11 @@ def _of_doit(said: str) -> str:
     raised = any(line.startswith("Traceback") for line in reasons)
     said = reasons[-1 if raised else 0] if reasons else "no reason given"
     return f"{lines[first].split()[1]}: {said[:300]}"
+
+
+def _verdict(said: str) -> str:
+    """What an executable says of a wrong answer: on standard error, so that its figures may come after it."""
+    return next((line for line in said.splitlines() if line.startswith("Wrong answer")), "") or _last(said)
 
 
 def _last(said: str) -> str:

@@ -261,7 +261,7 @@ def test_an_executable_that_gives_no_answer(tmp_path: Path, script: str, reason:
 def test_an_executable_whose_answer_is_wrong(tmp_path: Path) -> None:
     program = tmp_path / "program"
     figures = "while [ $1 != --json ]; do shift; done; echo '{\"max_rel_err\": 0.5}' > $2"
-    program.write_text(f"#!/bin/sh\n{figures}; echo Wrong answer: x. >&2; exit 1\n")
+    program.write_text(f"#!/bin/sh\n{figures}; echo Wrong answer: x. >&2; echo figures; exit 1\n")
     program.chmod(0o755)
     runner = Runner(parse({}), Plan(1, 1), tmp_path, lambda name, step: None)
     case: Any = SimpleNamespace(executable=program)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class {config}:
-    size: int = 4
+    extent: int = 4
     name: str = "plain"
 '''
 
@@ -204,7 +204,7 @@ def test_a_model_file(folder: Path) -> None:
     (folder / "small.py").write_text(MODEL_FILE.format(config="Config", tolerance="TOLERANCE = 1e-3"))
     found = models.find("small")
     assert (found.name, found.path, found.purpose) == ("small", folder / "small.py", "A model for a test. It has more to say.")
-    assert (found.settings, found.tolerance, found.runner) == ({"size": 4, "name": "plain"}, 1e-3, "small-runner")
+    assert (found.settings, found.tolerance, found.runner) == ({"extent": 4, "name": "plain"}, 1e-3, "small-runner")
     (folder / "other.py").write_text(MODEL_FILE.format(config="Config", tolerance='TOLERANCE = 1e-3\nRUNNER = "mine"'))
     assert models.find("other").runner == "mine"
     assert models.names() == ["other", "small"]
@@ -246,10 +246,10 @@ def test_a_model_file_that_cannot_be_read(folder: Path, text: str) -> None:
 def test_settings_from_another_model_file(folder: Path) -> None:
     base = MODEL_FILE.format(config="Sizes", tolerance="") + "\n\n@dataclass\nclass Config(Sizes):\n    depth: int = 2\n"
     (folder / "base.py").write_text(f"TOLERANCE = 1e-3\n{base}")
-    derived = "from model.base import Sizes\nTOLERANCE = 1e-3\nclass Config(Sizes):\n    size: int = 5\n    width: int = 3\n"
+    derived = "from model.base import Sizes\nTOLERANCE = 1e-3\nclass Config(Sizes):\n    extent: int = 5\n    width: int = 3\n"
     (folder / "derived.py").write_text(derived)
-    assert models.find("base").settings == {"size": 4, "name": "plain", "depth": 2}
-    assert models.find("derived").settings == {"size": 5, "name": "plain", "width": 3}
+    assert models.find("base").settings == {"extent": 4, "name": "plain", "depth": 2}
+    assert models.find("derived").settings == {"extent": 5, "name": "plain", "width": 3}
     (folder / "odd.py").write_text("import base\nTOLERANCE = 1e-3\nclass Config(base.Config):\n    pass\n")
     with pytest.raises(models.UnknownModel, match=r"a base of Config is base\.Config, expected a name"):
         models.find("odd")
