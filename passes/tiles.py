@@ -11,7 +11,7 @@ from passes.products import Product
 from passes.targets import Target
 from passes.tilings import PARAMETERS, Tiling
 
-NEAR, FAR = 3 << 13, 1 << 18  # bytes of which as many again fit into the first-level and into the second-level cache
+NEAR, FAR = 1 << 15, 1 << 18  # bytes that stay in the first-level and in the second-level cache
 FEW_ROWS = 256
 FEW = 2  # panels, which every thread would have to read if rows were cut
 HALF = 1 << 17  # bytes of a batch's left operand or result in an iteration: they stay in the second-level cache

@@ -137,7 +137,7 @@ def test_every_line_of_the_next_block_is_fetched(m: int, target: str) -> None:
 
     A single tile of rows fetches what lies 8 KiB ahead instead.
     """
-    k, lines = 192, 384  # of 16 elements
+    k, lines = 256, 512  # of 16 elements
     x, w, y, seen = normal(m, k), normal(2, k, 32), np.zeros((m, 2, 32), np.float32), np.zeros(4 * lines, np.float32)
     module = parsed(LINEAR.format(m=m, o=2, k=k))
     pipelines.run(module, "midend", targets.find(target))
