@@ -134,7 +134,7 @@ def test_a_wrong_answer_is_told(reference: Path) -> None:
 def test_an_executable_that_does_not_run(reference: Path) -> None:
     (reference / "inputs.data").unlink()
     asked = Asked("runner.engines.executable", job(reference, reference / EXECUTABLE))
-    assert asked.answer() == {"reason": f"{reference / EXECUTABLE}: exit status 2"}
+    assert asked.answer() == {"reason": f"{reference / EXECUTABLE}: exit status 2", "applies": True}
     assert asked.close() == 0
 
 
