@@ -259,7 +259,11 @@ def test_a_check_that_finds_nothing(net: Path) -> None:
         ("module {}", (), "no public func.func with a body"),
         ("func.func @f(%x: tensor<?xf32>) { return }", (), "'f' takes or returns tensor<?xf32>; expected"),
         ("func.func @f(%x: f32) { return }", (), "'f' takes or returns f32; expected tensors and memory of fixed sizes"),
-        (SOURCE, ("--pipeline", "midedn"), "no pipeline 'midedn'; there are midend, backend, midend-sequential; did you mean 'midend'?"),
+        (
+            SOURCE,
+            ("--pipeline", "midedn"),
+            "no pipeline 'midedn'; there are midend, backend, midend-sequential; did you mean 'midend'?",
+        ),
         (SOURCE, ("--function", "nett"), "no function 'nett' with a body"),
         (SOURCE, ("--cases", "gone.json"), "gone.json"),
     ],
