@@ -177,7 +177,10 @@ def test_a_pass_of_ours_tells_what_it_decides(name: str, sentences: list[str], b
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--pipeline", "midendd"], "no pipeline 'midendd'; there are midend, backend; did you mean 'midend'?"),
+        (
+            ["--pipeline", "midendd"],
+            "no pipeline 'midendd'; there are midend, backend, midend-sequential; did you mean 'midend'?",
+        ),
         (["--only", "scedule-products"], "midend has no pass 'scedule-products', `python -m passes list midend` names all"),
         (["--only", "scedule-products"], "; did you mean 'schedule-products'?"),
         (["--only", "cse#77"], "midend has no 'cse#77': 'cse' occurs 9 times"),
@@ -296,14 +299,14 @@ def test_the_list_has_every_pass_with_a_line_on_it() -> None:
     [
         ("", "run bisect list completion"),
         ("run", ""),
-        ("list", "midend backend"),
+        ("list", "midend backend midend-sequential"),
         ("completion", "bash zsh"),
-        ("run x.mlir --pipeline", "midend backend"),
-        ("run x.mlir --pipeline =", "midend backend"),
+        ("run x.mlir --pipeline", "midend backend midend-sequential"),
+        ("run x.mlir --pipeline =", "midend backend midend-sequential"),
         ("run x.mlir --target", "native x86-64-v4 x86-64-v3 baseline aarch64 riscv64"),
         ("run x.mlir -o", ""),
         ("bisect", ""),
-        ("bisect x.mlir --pipeline", "midend backend"),
+        ("bisect x.mlir --pipeline", "midend backend midend-sequential"),
         ("bisect x.mlir", "--help --pipeline --target --function --cases --every --into --timeout"),
         ("no-such-command", ""),
         ("run x.mlir --pipeline backend --only", " ".join(step.label for step in steps_of(pipelines.BACKEND))),
