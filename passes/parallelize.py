@@ -57,6 +57,7 @@ def _tiles(op: ir.Operation) -> Tiles:
     for loop, (kind, extent) in enumerate(zip(loops.kinds, loops.extents, strict=True)):
         if kind == "reduction" or chunks >= CHUNKS:
             break
+        # the largest divisor that still leaves CHUNKS parts
         tiles[loop] = max(d for d in range(1, extent + 1) if extent % d == 0 and (d == 1 or chunks * extent // d >= CHUNKS))
         chunks *= extent // tiles[loop]
     log.debug("%s: %s by %s, cut into %d", op.location, loops.kinds, loops.extents, chunks)

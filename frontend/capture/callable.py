@@ -23,7 +23,8 @@ class Compiled:
     Tensors are read where they lie (those that are not contiguous are copied first), results are new memory, what the program
     writes in place is written there. Gradients do not pass through it.
 
-    `given` are the tensors of the parameters that the graph was captured with, by name, in order.
+    `given` are the tensors of the parameters that the graph was captured with, by name, in order. Weights of linears are
+    copied here, and the biases of those that were merged: what is written into them from outside later is not seen.
     `code` is a `frontend.codegen.Code`, `make_frame(ranks)` gives a `runner.jit.Frame`.
     """
 

@@ -6,6 +6,7 @@ linear(x, q), linear(x, k), linear(x, v)  ->  linear(x, q | k | v), and a slice 
 from dataclasses import replace
 
 from frontend.graph import Graph, Node, Parameter, Ref, TensorType
+from frontend.transforms.drop_no_ops import drop_unused
 
 NARROW = 16  # panels; a product of fewer leaves threads without work at its end
 WEIGHTS = ("weight", "bias", "scale")
@@ -14,13 +15,15 @@ VIEWS = {"aten.view.default", "aten._unsafe_view.default", "aten.reshape.default
 
 def merge_linears(graph: Graph) -> None:
     """After `pack_linears` and `quantize_linears`. A slice has the name of the node whose value it is."""
-    parameters = {p.name: p for p in graph.parameters}
+    drop_unused(graph)  # transpositions that packing left behind
+    uses = graph.uses()
+    parameters = {p.name: p for p in graph.parameters if len(uses[p.name]) == 1 and p.name not in graph.writes}
     nodes = {node.name: node for node in graph.nodes}
     reached = _reached(graph)
     families: dict[tuple[object, ...], list[list[Node]]] = {}
     for node in graph.nodes:
         if (kind := _kind(node, nodes, parameters)) is None:
-            continue
+            continue  # what else reads its weights, or writes them, would miss them
         rows = families.setdefault(kind, [])
         fitting = (f for f in rows if _whole(f[-1], parameters) and not any(reached[n.name] & reached[node.name] for n in f))
         if (family := next(fitting, None)) is not None:
@@ -33,7 +36,7 @@ def merge_linears(graph: Graph) -> None:
 
 
 def _kind(node: Node, nodes: dict[str, Node], parameters: dict[str, Parameter]) -> tuple[object, ...] | None:
-    """What linears must have in common to become one product."""
+    """What linears must have in common to become one product; `parameters` are those that have one use and are not written."""
     refs = [node.args[name] for name in WEIGHTS] if node.op == "sluice.linear" else []
     if not refs or not all(ref is None or ref.name in parameters for ref in refs):
         return None
@@ -63,7 +66,7 @@ def _whole(node: Node, parameters: dict[str, Parameter]) -> bool:
 
 
 def _reached(graph: Graph) -> dict[str, set[str]]:
-    """For each linear the nodes that its value reaches element by element: two that meet there are better in one loop."""
+    """For each linear the nodes that its value reaches while it has as many elements: two that meet are better in one loop."""
     users = graph.uses()
     reached: dict[str, set[str]] = {}
     for linear in graph.nodes:

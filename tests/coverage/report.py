@@ -104,8 +104,9 @@ def _wide(found: dict[str, int]) -> list[str]:
     told = "; ".join(f"{name} {count}" for name, count in found.items())
     return [
         "Compared with `assert_close`'s default tolerances for the dtype, or with those that the database gives an operator;",
-        f"only by the latter pass, of float32: {told or 'none'}. A sample is undetermined, and its operator not right in every",
-        "sample, where eager PyTorch's own float32 result is farther than that from its float64 result, and the compiled one",
+        f"only by the latter pass, of float32: {told or 'none'}. A sample that is named for it is undetermined, and its",
+        "operator not right in every sample, where eager PyTorch's own float32 result is farther than that from its float64",
+        "result, and the compiled one",
         f"at most {FARTHER} times as far; any other difference is wrong.",
     ]
 

@@ -69,6 +69,37 @@ def test_what_stays_apart(kind: type[Several]) -> None:
     assert products(run_subgraph(kind((64, 64)), torch.randn(3, 40))) == [64, 64]
 
 
+class Biases(Several):
+    """`how` says what else happens to a bias."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__((32, 32, 64))
+        self.how = how
+        self.register_buffer("buffer", torch.randn(32))
+
+    def forward(self, x: Tensor) -> Any:
+        a, b, c = self.linears
+        if self.how == "tied":
+            return nn.functional.linear(x, a.weight, a.bias), nn.functional.linear(x, b.weight, a.bias), c(x)
+        if self.how == "returned":
+            return a(x), b(x), c(x), a.bias * 2
+        first = nn.functional.linear(x, a.weight, self.buffer)
+        self.buffer.add_(1)
+        return first, b(x), c(x)
+
+
+@pytest.mark.parametrize("how", ["tied", "returned", "written"])
+def test_a_bias_that_something_else_uses_or_writes(how: str) -> None:
+    model, x = Biases(how), torch.randn(3, 40)
+    with torch.no_grad():
+        run = DynamoCompiler().compile(model, x)
+        expected = Biases(how)
+        expected.load_state_dict(model.state_dict())
+        for _ in range(2):
+            for a, e in zip(run(x), expected(x), strict=True):
+                torch.testing.assert_close(a, e, rtol=1e-5, atol=1e-5)
+
+
 class Attention(Several):
     def forward(self, x: Tensor) -> Any:
         q, k, v = (linear(x) for linear in self.linears)
