@@ -86,7 +86,7 @@ def page(whole: dict[str, Any]) -> str:
         t = part["totals"]
         share = f"{t['right']} ({t['right'] / max(t['operators'], 1):.1%})"
         lines.append(f"| {label} | {t['operators']} | {share} | {' | '.join(str(t[k]) for k in ('samples', *RESULTS))} |")
-    lines += ["", *_wide(whole.get("wide", {}))]
+    lines += ["", *_wide(whole)]
     if "peer" in whole:
         lines += ["", "On the same float32 samples, through the same JIT:", "", *_peer(whole["peer"])]
     lines += ["", "## Operators with a float32 sample that is not right", "", "| operator | passed of | why |", "|---|---|---|"]
@@ -100,15 +100,21 @@ def page(whole: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _wide(found: dict[str, int]) -> list[str]:
-    told = "; ".join(f"{name} {count}" for name, count in found.items())
+def _wide(whole: dict[str, Any]) -> list[str]:
+    others = (f"; of {name}: {_counted(whole[name]['wide'])}" for name in OTHERS if name in whole)
+    told = _counted(whole.get("wide", {})) + "".join(others)
     return [
         "Compared with `assert_close`'s default tolerances for the dtype, or with those that the database gives an operator;",
-        f"only by the latter pass, of float32: {told or 'none'}. A sample that is named for it is undetermined, and its",
+        f"only by the latter pass, of float32: {told}. By the defaults alone these are wrong.",
+        "A sample that is named for it is undetermined, and its",
         "operator not right in every sample, where eager PyTorch's own float32 result is farther than that from its float64",
         "result, and the compiled one",
         f"at most {FARTHER} times as far; any other difference is wrong.",
     ]
+
+
+def _counted(found: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in found.items()) or "none"
 
 
 def _chosen(count: int | None) -> str:
