@@ -11,7 +11,7 @@ from passes import pipelines
 from passes.boundaries import results_of_callees
 from passes.copies import copies_to_linalg
 from passes.mlir import ir
-from passes.protect_products import HIDDEN
+from passes.protect_products import COMPUTED, HIDDEN
 from passes.schedule import find_all
 from passes.signless import signless_integers
 from passes.steps import Pipeline
@@ -26,7 +26,7 @@ def with_interface(module: ir.Operation, target: Target) -> None:
 
 
 def hidden_products(module: ir.Operation, target: Target) -> None:
-    """Read the casts that stand for products as such: not by the pass that restores them, which may be the one at fault."""
+    """Read the casts that keep products apart: not by the pass that restores them, which may be the one at fault."""
     from passes.mlir import linalg
 
     for op in find_all(module, "builtin.unrealized_conversion_cast"):
@@ -35,6 +35,9 @@ def hidden_products(module: ir.Operation, target: Target) -> None:
             with ir.InsertionPoint(op), op.location:
                 product = linalg.contract(left, right, outs=[start], indexing_maps=op.attributes[HIDDEN])
             op.results[0].replace_all_uses_with(product)
+            op.erase()
+        elif COMPUTED in op.attributes:
+            op.results[0].replace_all_uses_with(op.operands[0])
             op.erase()
 
 

@@ -145,8 +145,7 @@ def test_attention(mask: Any) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("scale", [None, 2.0])
 def test_the_fused_kernel_of_attention(dtype: torch.dtype, scale: float | None) -> None:
-    """Called as a trace holds it: with the logarithms of its sums, with a mask that hides all of a row, and with NaN; of fewer than 16 steps it may take NaN for
-    masked."""
+    """Called as a trace holds it: with the logarithms of its sums, a mask that hides all of a row, and NaN among many steps."""
     query, key, value = (torch.randn(2, 3, size, 8).to(dtype) for size in (5, 40, 40))
     mask = torch.zeros(5, 40, dtype=dtype)
     mask[2], mask[3, 1:4] = float("-inf"), float("-inf")

@@ -1,6 +1,7 @@
 """Matrix products: every extent is covered, the numbers are right for every tail, and the inner loop is what it should be."""
 
 import itertools
+import math
 import re
 
 import numpy as np
@@ -213,3 +214,41 @@ def test_short_sums_are_added_as_eager_adds_them(steps: int, transposed: bool, t
     x[0, 0, : len(ONE_BY_ONE) * (steps // 4) : steps // 4] = ONE_BY_ONE
     run_module(parsed(text), "f", [x, np.ones((1, 3, steps) if transposed else (1, steps, 3), np.float32)], [y])
     assert y.tolist() == [[[total] * 3]]
+
+
+KEYS = """
+#all = affine_map<(h, s, d) -> (h, s, d)>
+func.func @f(%q: tensor<6x5x16xf32>, %k: tensor<2x7x16xf32>) -> tensor<6x5x7xf32> {
+  %zero = arith.constant 0.0 : f32
+  %each = tensor.empty() : tensor<2x7x16xf32>
+  %tanh = linalg.generic {indexing_maps = [#all, #all], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%k : tensor<2x7x16xf32>) outs(%each : tensor<2x7x16xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %t = math.tanh %a : f32
+    linalg.yield %t : f32
+  } -> tensor<2x7x16xf32>
+  %into = tensor.empty() : tensor<2x3x7x16xf32>
+  %three = linalg.broadcast ins(%tanh : tensor<2x7x16xf32>) outs(%into : tensor<2x3x7x16xf32>) dimensions = [1]
+  %keys = tensor.collapse_shape %three [[0, 1], [2], [3]] : tensor<2x3x7x16xf32> into tensor<6x7x16xf32>
+  %turned = tensor.empty() : tensor<6x16x7xf32>
+  %right = linalg.transpose ins(%keys : tensor<6x7x16xf32>) outs(%turned : tensor<6x16x7xf32>) permutation = [0, 2, 1]
+  %empty = tensor.empty() : tensor<6x5x7xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<6x5x7xf32>) -> tensor<6x5x7xf32>
+  %y = linalg.batch_matmul ins(%q, %right : tensor<6x5x16xf32>, tensor<6x16x7xf32>)
+      outs(%start : tensor<6x5x7xf32>) -> tensor<6x5x7xf32>
+  return %y : tensor<6x5x7xf32>
+}
+"""
+
+
+def test_what_heads_share_is_computed_once() -> None:
+    module, native = parsed(KEYS), targets.find("native")
+    before = pipelines.MIDEND[: pipelines.MIDEND.index(pipelines.schedule_products)]
+    with module.context:
+        pipelines.build(before, native, module.context).run(module.operation)
+    (computed,) = [op for op in find_all(module.operation, "linalg.generic") if "math.tanh" in str(op)]
+    assert math.prod(ir.ShapedType(computed.results[0].type).shape) == 2 * 7 * 16
+    assert "unrealized_conversion_cast" not in str(module)
+    q, k, y = normal(6, 5, 16), normal(2, 7, 16), np.full((6, 5, 7), np.nan, np.float32)
+    run_module(parsed(KEYS), "f", [q, k], [y])
+    np.testing.assert_allclose(y, q @ np.tanh(k).repeat(3, 0).swapaxes(1, 2), rtol=1e-5, atol=1e-5)
