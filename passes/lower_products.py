@@ -33,7 +33,8 @@ log = logging.getLogger("passes.lower-products")
 RUN = 256  # steps, at most, that are added up before they are added to the result
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
 LONG = 64  # steps; of shorter sums a processor has several tiles under way
-SHORT = 8  # steps; the products of so short a sum are rounded before they are added, as they are in eager PyTorch
+SHORT = 8  # steps; of so short a sum eager PyTorch rounds the products before it adds them
+FLAT, NARROW = 4, 12  # if rows or columns are fewer than that
 LINE = 64  # bytes of a cache line
 AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
 COMPACT = 1 << 16  # bytes of sums that are worth memory of their own
@@ -197,7 +198,8 @@ class _Loops:
 
     def _chains(self, steps: int, count: int) -> int:
         """Sums of each cell, in turn, so that none waits for the one before."""
-        if self.product.steps <= SHORT:
+        rows, columns = self.product.rows, self.product.columns
+        if self.product.steps <= SHORT and (columns < NARROW or (rows is not None and rows < FLAT)):
             return steps
         return -(-IN_FLIGHT // count) if steps > LONG else 1
 

@@ -200,20 +200,29 @@ ONE_BY_ONE = [1e8, 1, -1e8, 1]  # in order 1, the second half added to the first
 
 
 @pytest.mark.parametrize(
-    ("steps", "transposed", "total"), [(4, False, 1), (4, True, 2), (8, True, 2), (64, False, 1), (64, True, 1)]
+    ("rows", "columns", "steps", "transposed", "total"),
+    [
+        (1, 3, 4, False, 1),
+        (1, 3, 4, True, 2),
+        (40, 8, 8, True, 2),
+        (3, 40, 8, True, 2),
+        (4, 12, 4, True, 1),
+        (1, 3, 64, True, 1),
+    ],
 )
-def test_short_sums_are_added_as_eager_adds_them(steps: int, transposed: bool, total: int) -> None:
-    text = BATCH.format(b=1, m=1, n=3, k=steps)
+def test_sums_are_added_as_eager_adds_them(rows: int, columns: int, steps: int, transposed: bool, total: int) -> None:
+    text, shape = BATCH.format(b=1, m=rows, n=columns, k=steps), f"1x{steps}x{columns}xf32"
     if transposed:
-        text = text.replace(f"%w: tensor<1x{steps}x3xf32>", f"%v: tensor<1x3x{steps}xf32>").replace(
+        given = f"1x{columns}x{steps}xf32"
+        text = text.replace(f"%w: tensor<{shape}>", f"%v: tensor<{given}>").replace(
             "  %y =",
-            f"  %into = tensor.empty() : tensor<1x{steps}x3xf32>\n  %w = linalg.transpose ins(%v : tensor<1x3x{steps}xf32>) "
-            f"outs(%into : tensor<1x{steps}x3xf32>) permutation = [0, 2, 1]\n  %y =",
+            f"  %into = tensor.empty() : tensor<{shape}>\n  %w = linalg.transpose ins(%v : tensor<{given}>) "
+            f"outs(%into : tensor<{shape}>) permutation = [0, 2, 1]\n  %y =",
         )
-    x, y = np.zeros((1, 1, steps), np.float32), np.full((1, 1, 3), np.nan, np.float32)
-    x[0, 0, : len(ONE_BY_ONE) * (steps // 4) : steps // 4] = ONE_BY_ONE
-    run_module(parsed(text), "f", [x, np.ones((1, 3, steps) if transposed else (1, steps, 3), np.float32)], [y])
-    assert y.tolist() == [[[total] * 3]]
+    x, y = np.zeros((1, rows, steps), np.float32), np.full((1, rows, columns), np.nan, np.float32)
+    x[:, :, :: steps // 4] = ONE_BY_ONE
+    run_module(parsed(text), "f", [x, np.ones((1, columns, steps) if transposed else (1, steps, columns), np.float32)], [y])
+    assert (y == total).all()
 
 
 KEYS = """
