@@ -210,6 +210,10 @@ def test_both_builds_for_one_thread_are_right(tmp_path: Path) -> None:
     assert "omp.parallel" in (tmp_path / "softmax-columns=512-rows=64" / "subgraph0-midend.mlir").read_text()
 
 
+def test_a_setting_may_be_named_as_what_a_step_takes(tmp_path: Path) -> None:
+    doit(f"build={tmp_path}", "model=linear", "rows=8", "inputs=48", "outputs=32", "verify")
+
+
 # ---- commands
 
 
