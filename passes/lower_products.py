@@ -32,6 +32,8 @@ log = logging.getLogger("passes.lower-products")
 
 RUN = 256  # steps, at most, that are added up before they are added to the result
 IN_FLIGHT = 8  # multiply-adds that a processor has under way
+LONG = 64  # steps; of shorter sums a processor has several tiles under way
+SHORT = 8  # steps; the products of so short a sum are rounded before they are added, as they are in eager PyTorch
 LINE = 64  # bytes of a cache line
 AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
 COMPACT = 1 << 16  # bytes of sums that are worth memory of their own
@@ -93,6 +95,7 @@ class _Tile:
 class _Loops:
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
         tiling = tiling_at(op) or default(target)
+        target = target.of(product.types[RESULT])
         self.product, self.target, self.unroll = product, replace(target, rows=tiling.rows), tiling.unroll
         self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
         self.columns = column_tiles(product.columns, target)
@@ -177,7 +180,7 @@ class _Loops:
                     self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
 
     def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, steps: int, places: Places, count: int) -> list[ir.Value]:
-        chains = -(-IN_FLIGHT // count)  # sums of each cell, in turn, so that none waits for the one before
+        chains = self._chains(steps, count)
         unroll = -(-self.unroll // chains) * chains
         sums = [self.sums.zero()] * (count * chains)
         whole = steps // unroll * unroll if steps >= 2 * unroll else 0
@@ -190,7 +193,21 @@ class _Loops:
                 scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
             sums = list(loop.results)
         sums = self._steps(tile, steps - whole, shifted(first, whole), sums, places)
-        return [functools.reduce(arith.addf, sums[cell::count]) for cell in range(count)]
+        return [self._added(sums[cell::count]) for cell in range(count)]
+
+    def _chains(self, steps: int, count: int) -> int:
+        """Sums of each cell, in turn, so that none waits for the one before."""
+        if self.product.steps <= SHORT:
+            return steps
+        return -(-IN_FLIGHT // count) if steps > LONG else 1
+
+    def _added(self, values: list[ir.Value]) -> ir.Value:
+        """In order, or the second half to the first, and so on, as libraries add up the products of two rows."""
+        while self.right.transposed and len(values) > 1:
+            half = (len(values) + 1) // 2
+            pairs = [arith.addf(*pair) for pair in zip(values, values[half:], strict=False)]
+            values = pairs + values[len(pairs) : half]
+        return functools.reduce(arith.addf, values)
 
     def _steps(self, tile: _Tile, count: int, first: ir.Value, sums: list[ir.Value], places: Places) -> list[ir.Value]:
         for step in range(count):

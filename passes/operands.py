@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from passes.loops import body_of, loops_of
 from passes.mlir import arith, ir, memref, vector
 from passes.products import LEFT, RESULT, RIGHT, Product
 from passes.targets import Target
 
 FIRST_LEVEL, SECOND_LEVEL = 3, 2  # among llvm.prefetch's localities
+
+VIEWS = ("memref.collapse_shape", "memref.expand_shape", "memref.subview")
 
 Places = dict[int, ir.Value]  # the values of loops, by the numbers that the product gives them
 
@@ -23,18 +26,18 @@ def shifted(value: ir.Value, by: int) -> ir.Value:
 
 
 class Sums:
-    """The result: a vector of `lanes` f32 at a time; of those that are fewer, the first ones."""
+    """The result: a vector of `lanes` numbers at a time; of those that are fewer, the first ones."""
 
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
         self.product, self.lanes = product, target.lanes
         self.memory, self.loops = op.operands[RESULT], product.reads[RESULT]
-        self.type = ir.VectorType.get([self.lanes], ir.F32Type.get())
+        self.type = ir.VectorType.get([self.lanes], ir.MemRefType(self.memory.type).element_type)
 
     def compact(self, shape: tuple[int, int]) -> Sums:
         """The same of these rows and columns, side by side in memory of their own."""
         rows, columns = shape
         new = copy.copy(self)
-        new.memory = memref.AllocOp(ir.MemRefType.get([rows, columns], ir.F32Type.get()), [], [], alignment=64).result
+        new.memory = memref.AllocOp(ir.MemRefType.get([rows, columns], self.type.element_type), [], [], alignment=64).result
         new.loops = tuple(d for d in (self.product.m, self.product.n) if d is not None)
         return new
 
@@ -42,7 +45,7 @@ class Sums:
         return _load(self.memory, [places[d] for d in self.loops], self.type, lanes)
 
     def zero(self) -> ir.Value:
-        return arith.constant(self.type, ir.DenseElementsAttr.get_splat(self.type, ir.FloatAttr.get_f32(0.0)))
+        return arith.constant(self.type, ir.DenseElementsAttr.get_splat(self.type, _zero(self.type.element_type)))
 
     def store(self, value: ir.Value, places: Places, lanes: int) -> None:
         cell = [places[d] for d in self.loops]
@@ -57,7 +60,7 @@ class Left:
 
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
         self.memory, self.product, self.lanes = op.operands[LEFT], product, target.lanes
-        self.element = ir.MemRefType(self.memory.type).element_type
+        self.element, self.sum = (ir.MemRefType(op.operands[i].type).element_type for i in (LEFT, RESULT))
 
     def rows(self) -> ir.Value:
         return memref.dim(self.memory, index(self.product.reads[LEFT].index(self.product.m)))
@@ -70,10 +73,8 @@ class Left:
             i32 = ir.IntegerType.get_signless(32)
             bits = vector.extract(vector.bitcast(ir.VectorType.get([1], i32), both), [], [0])
             return vector.broadcast(ir.VectorType.get([self.lanes], i32), bits)
-        value = memref.load(self.memory, cell)
-        if self.element != ir.F32Type.get():
-            value = arith.extf(ir.F32Type.get(), value)
-        return vector.broadcast(ir.VectorType.get([self.lanes], ir.F32Type.get()), value)
+        value = _widened(memref.load(self.memory, cell), self.sum)
+        return vector.broadcast(ir.VectorType.get([self.lanes], self.sum), value)
 
     def _both(self, cell: list[ir.Value]) -> ir.Value:
         """The pair that begins at a cell, whose second number lies behind the first or, in a strided slice, further on."""
@@ -85,7 +86,7 @@ class Left:
 
 
 class Right:
-    """A vector of columns for each step: f32, bf16 or i8 widened to f32, or pairs of bf16 of two steps."""
+    """A vector of columns for each step: in the type of the sum, or widened to it, or pairs of bf16 of two steps."""
 
     def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
         self.product, self.target = product, target
@@ -96,9 +97,10 @@ class Right:
             self.memory = _last_two_as_one(self.memory, rank)
             self.loops = self.loops[:-1]
         type_ = ir.MemRefType(self.memory.type)
-        self.element = type_.element_type
+        self.element, self.sum = type_.element_type, ir.MemRefType(op.operands[RESULT].type).element_type
         self.row_bytes = product.columns * self.each * self.element.width // 8
         strides, _ = type_.get_strides_and_offset()
+        self.transposed = _transposed(op.operands[RIGHT])
         self.packed = self.loops[-2:] == (product.k, product.n) and strides[-2] == product.columns * self.each
 
     def load(self, places: Places, lanes: int) -> ir.Value:
@@ -107,7 +109,7 @@ class Right:
         if self.each > 1:
             cell[-1] = arith.muli(cell[-1], index(self.each))
         value = _load(self.memory, cell, ir.VectorType.get([count], self.element), lanes * self.each)
-        return value if self.each > 1 else _to_f32(value, self.target.lanes)
+        return value if self.each > 1 else _widened(value, ir.VectorType.get([count], self.sum))
 
     def multiply_add(self, left: ir.Value, right: ir.Value, sums: ir.Value) -> ir.Value:
         if self.each == 1:
@@ -130,6 +132,18 @@ class Right:
         memref.prefetch(self.memory, [here[d] for d in self.loops], False, FIRST_LEVEL if near else SECOND_LEVEL, True)
 
 
+def _transposed(memory: ir.Value) -> bool:
+    """Whether this is another matrix, moved so that what were its rows are columns."""
+    while not isinstance(memory.owner, ir.Block) and memory.owner.name in VIEWS:
+        memory = memory.owner.operands[0]
+    for use in memory.uses:
+        op = use.owner
+        if op.name == "linalg.generic" and use.operand_number == len(op.operands) - 1 == 1 and body_of(op) == ["linalg.yield"]:
+            taken, left = loops_of(op).reads
+            return len(taken) == len(left) and taken[-1] != left[-1]
+    return False
+
+
 def _load(memory: ir.Value, cell: list[ir.Value], type_: ir.VectorType, count: int) -> ir.Value:
     if count == type_.shape[0]:
         return vector.load(type_, memory, cell)
@@ -145,12 +159,12 @@ def _zero(element: ir.Type) -> ir.Attribute:
     return ir.IntegerAttr.get(element, 0) if isinstance(element, ir.IntegerType) else ir.FloatAttr.get(element, 0.0)
 
 
-def _to_f32(value: ir.Value, lanes: int) -> ir.Value:
-    f32 = ir.VectorType.get([lanes], ir.F32Type.get())
-    element = ir.VectorType(value.type).element_type
-    if isinstance(element, ir.IntegerType):
-        return arith.sitofp(f32, value)
-    return value if value.type == f32 else arith.extf(f32, value)
+def _widened(value: ir.Value, type_: ir.Type) -> ir.Value:
+    """A number or a vector as one of this type."""
+    if value.type == type_:
+        return value
+    element = ir.VectorType(value.type).element_type if isinstance(value.type, ir.VectorType) else value.type
+    return arith.sitofp(type_, value) if isinstance(element, ir.IntegerType) else arith.extf(type_, value)
 
 
 def _low_halves(pairs: ir.Value, lanes: int) -> ir.Value:

@@ -15,7 +15,13 @@ from passes.loops import Loops, loops_of
 from passes.mlir import ir
 
 LEFT, RIGHT, RESULT = range(3)
-TYPES = {("f32", "f32", "f32"), ("bf16", "bf16", "f32"), ("f32", "bf16", "f32"), ("f32", "i8", "f32")}  # left, right, result
+TYPES = {  # left, right, result
+    ("f32", "f32", "f32"),
+    ("f64", "f64", "f64"),
+    ("bf16", "bf16", "f32"),
+    ("f32", "bf16", "f32"),
+    ("f32", "i8", "f32"),
+}
 CASTS = {"arith.extf", "arith.sitofp"}
 
 

@@ -34,6 +34,10 @@ class Target:
     fma: bool = True
     avx512_bf16: bool = False
 
+    def of(self, element: str) -> Target:
+        """The target as code sees it that computes in another type than f32: a vector holds half as many f64."""
+        return replace(self, lanes=self.lanes // 2) if element == "f64" else self
+
     @property
     def architecture(self) -> str:
         return platform.machine() if self.triple == NATIVE else self.triple.partition("-")[0]

@@ -1,6 +1,6 @@
 """Whether a compiled result is PyTorch's: values, dtype and shape.
 
-Tolerances are assert_close's own for the dtype, or, `wide`, those that the database itself gives the operator.
+Tolerances are assert_close's own for the dtype.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.testing._internal.common_device_type import precisionOverride, toleranceOverride
-from torch.testing._internal.opinfo.core import DecorateInfo, OpInfo, SampleInput
+from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 from tests.coverage import ties
 
 
-def difference(
-    op: OpInfo, actual: Sequence[Any], expected: Sequence[Any], sample: SampleInput | None = None, wide: bool = False
-) -> str | None:
+def difference(op: OpInfo, actual: Sequence[Any], expected: Sequence[Any], sample: SampleInput | None = None) -> str | None:
     """What differs, or None. Results are flat; those that are no tensors must be equal."""
     if len(actual) != len(expected):
         return f"{len(actual)} results, expected {len(expected)}"
@@ -31,31 +28,10 @@ def difference(
     for a, e in zip(_determined(op, actual, sample), _determined(op, expected, sample), strict=True):
         if isinstance(e, torch.Tensor):
             try:
-                allowed = tolerances(op, e.dtype) if wide else {}
-                torch.testing.assert_close(a, e, equal_nan=True, check_stride=False, **allowed)
+                torch.testing.assert_close(a, e, equal_nan=True, check_stride=False)
             except AssertionError as error:
                 return " ".join(str(error).split())[:300]
     return None
-
-
-def tolerances(op: OpInfo, dtype: torch.dtype) -> dict[str, float]:
-    """assert_close's defaults for the dtype, or the wider ones that the database itself gives the operator."""
-    if dtype not in (torch.float32, torch.complex64):
-        return {}
-    rtol, atol = 1.3e-6, 1e-5
-    for decorator in op.decorators:
-        if isinstance(decorator, DecorateInfo):
-            if decorator.device_type not in (None, "cpu"):
-                continue
-            inner = decorator.decorators
-        else:
-            inner = [decorator]
-        for one in inner:
-            if isinstance(one, toleranceOverride) and torch.float32 in one.d:
-                atol, rtol = max(atol, one.d[torch.float32].atol), max(rtol, one.d[torch.float32].rtol)
-            if isinstance(one, precisionOverride) and torch.float32 in one.d:
-                atol = max(atol, one.d[torch.float32])
-    return {"rtol": rtol, "atol": atol}
 
 
 def _form(value: Any) -> str:

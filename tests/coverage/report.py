@@ -5,10 +5,10 @@ from __future__ import annotations
 import collections
 from typing import Any
 
-from tests.coverage.samples import EXCLUDED, FARTHER
+from tests.coverage.samples import EXCLUDED
 
 Rows = list[dict[str, Any]]
-RESULTS = ("passed", "wrong", "unsupported", "crashed", "undetermined")
+RESULTS = ("passed", "wrong", "unsupported", "crashed")
 NAMES = {"f32": "float32", "i64": "int64", "i1": "bool", "c64": "complex64"}
 OTHERS = ("int64", "bool", "complex64")
 
@@ -22,7 +22,6 @@ def figures(table: dict[str, dict[str, Rows]], peer: dict[str, Rows], chosen: in
     for dtype, operators in ({"f32": {}} | table).items():
         ops = {name: counts(rows) for name, rows in sorted(operators.items()) if _live(rows)}
         part = {"ops": ops, "totals": totals(ops), "missing": missing(operators), "failures": failures(operators)}
-        part["wide"] = {name: count for name, rows in sorted(operators.items()) if (count := sum("wide" in r for r in rows))}
         whole |= part if dtype == "f32" else {NAMES[dtype]: part}
     if peer:
         whole["peer"] = compared(table["f32"], peer)
@@ -77,16 +76,16 @@ def page(whole: dict[str, Any]) -> str:
         "# Coverage of PyTorch's operator database",
         "",
         f"{_chosen(whole['chosen'])} of each operator of `torch.testing._internal.common_methods_invocations.op_db`",
-        "is captured, compiled, run and compared with eager PyTorch in values, dtype and shape (`doit coverage`).",
+        "is captured, compiled, run and compared with eager PyTorch in values, dtype and shape (`doit coverage`), by the",
+        "tolerances of `torch.testing.assert_close` for the dtype; wider ones that the database gives operators are not used.",
         "",
-        "| dtype | operators | right in every sample | samples | passed | wrong | unsupported | crashed | undetermined |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| dtype | operators | right in every sample | samples | passed | wrong | unsupported | crashed |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for label, part in [*([("float32", whole)] if "ops" in whole else []), *((n, whole[n]) for n in OTHERS if n in whole)]:
         t = part["totals"]
         share = f"{t['right']} ({t['right'] / max(t['operators'], 1):.1%})"
         lines.append(f"| {label} | {t['operators']} | {share} | {' | '.join(str(t[k]) for k in ('samples', *RESULTS))} |")
-    lines += ["", *_wide(whole)]
     if "peer" in whole:
         lines += ["", "On the same float32 samples, through the same JIT:", "", *_peer(whole["peer"])]
     lines += ["", "## Operators with a float32 sample that is not right", "", "| operator | passed of | why |", "|---|---|---|"]
@@ -100,31 +99,14 @@ def page(whole: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _wide(whole: dict[str, Any]) -> list[str]:
-    others = (f"; of {name}: {_counted(whole[name]['wide'])}" for name in OTHERS if name in whole)
-    told = _counted(whole.get("wide", {})) + "".join(others)
-    return [
-        "Compared with `assert_close`'s default tolerances for the dtype, or with those that the database gives an operator;",
-        f"only by the latter pass, of float32: {told}. By the defaults alone these are wrong.",
-        "A sample that is named for it is undetermined, and its",
-        "operator not right in every sample, where eager PyTorch's own float32 result is farther than that from its float64",
-        "result, and the compiled one",
-        f"at most {FARTHER} times as far; any other difference is wrong.",
-    ]
-
-
-def _counted(found: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in found.items()) or "none"
-
-
 def _chosen(count: int | None) -> str:
     return "Every forward sample" if count is None else f"The first {count} forward sample(s)"
 
 
 def _peer(peer: dict[str, Any]) -> list[str]:
     rows = [
-        "| compiler | operators | right | samples | passed | wrong | unsupported | crashed | undetermined |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| compiler | operators | right | samples | passed | wrong | unsupported | crashed |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for label, t in (("Sluice", peer["sluice"]), (peer["name"], peer["totals"])):
         figures = (t["operators"], f"{t['right']} ({t['right'] / max(t['operators'], 1):.1%})", t["samples"])

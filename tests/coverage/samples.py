@@ -30,12 +30,6 @@ _REASONS = {
     "CUDA only": "jiterator_unary jiterator_binary jiterator_4inputs_with_extra_args jiterator_binary_return_by_ref "
     "jiterator_2inputs_2outputs",
 }
-# Samples, by their numbers, whose float32 result eager PyTorch does not determine: its own is farther from its float64 result
-# than is allowed. Logits in the thousands go through a softmax, or a matrix with eigenvalues near 10 through exp.
-UNDETERMINED = {("matrix_exp", "f32"): {1}, ("nn.functional.multi_head_attention_forward", "f32"): {126, 174}}
-
-FARTHER = 4  # times, at most, that a compiled result may be as far from the float64 result as PyTorch's float32 is
-
 EXCLUDED = {name: reason for reason, names in _REASONS.items() for name in names.split()}
 
 
@@ -109,11 +103,6 @@ class Call(torch.nn.Module):
             leaves[place] = tensor
         input_, args, kwargs = pytree.tree_unflatten(leaves, self.spec)
         return self.op(input_, *args, **kwargs)
-
-    def in_double(self) -> Any:
-        """Its result in float64 and complex128."""
-        wider = {torch.float32: torch.float64, torch.complex64: torch.complex128}
-        return self(*[t.to(wider.get(t.dtype, t.dtype)) for t in self.arguments()])
 
     def arguments(self) -> list[torch.Tensor]:
         return [t.clone(memory_format=torch.preserve_format) for t in self.tensors]

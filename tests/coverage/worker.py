@@ -18,7 +18,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from tests.coverage.compare import difference
-from tests.coverage.samples import FARTHER, OPERATORS, UNDETERMINED, Call, is_random, samples, seed
+from tests.coverage.samples import OPERATORS, Call, is_random, samples, seed
 from tests.coverage.subjects import SUBJECTS, Unsupported
 
 
@@ -51,17 +51,12 @@ def measure(job: dict[str, Any], answer: Callable[..., None]) -> None:
         if random:
             answer(sample=number, result="random")
         else:
-            open_ = number in UNDETERMINED.get((job["op"], job["dtype"]), ())
-            answer(sample=number, **verdict(op, every[number], SUBJECTS[job["subject"]], job.get("perturb", False), open_))
+            answer(sample=number, **verdict(op, every[number], SUBJECTS[job["subject"]], job.get("perturb", False)))
     answer(done=True)
 
 
-def verdict(op: Any, sample: Any, subject: Callable[..., Any], perturb: bool, open_: bool = False) -> dict[str, Any]:
-    """`passed`, `wrong` with the difference, or `unsupported` with the reason and the operators that are missing.
-
-    What passes by the database's own tolerance alone says so, `wide`. A difference in a sample that is called `open_` makes it
-    `undetermined` if PyTorch's own float32 differs from its float64 as well.
-    """
+def verdict(op: Any, sample: Any, subject: Callable[..., Any], perturb: bool) -> dict[str, Any]:
+    """`passed`, `wrong` with the difference, or `unsupported` with the reason and the operators that are missing."""
     call = Call(op, sample)
     with torch.no_grad():
         seed()
@@ -75,28 +70,7 @@ def verdict(op: Any, sample: Any, subject: Callable[..., Any], perturb: bool, op
         if perturb:
             actual = [_perturbed(a) for a in actual]
         different = difference(op, actual, expected, sample)
-        if different is None:
-            return {"result": "passed"}
-        if difference(op, actual, expected, sample, wide=True) is None:
-            return {"result": "passed", "wide": True}
-        if open_ and (why := undetermined(op, call, sample, actual, expected)):
-            return {"result": "undetermined", "why": why}
-    return {"result": "wrong", "why": different}
-
-
-def undetermined(op: Any, call: Call, sample: Any, actual: list[Any], expected: list[Any]) -> str | None:
-    """How far PyTorch's float32 and the compiled result are from PyTorch's float64, if the first is farther than is allowed.
-
-    None also where the compiled one is much farther.
-    """
-    seed()
-    exact = [e.to(x.dtype) for e, x in zip(_flat(call.in_double()), expected, strict=True)]
-    if difference(op, expected, exact, sample, wide=True) is None:
-        return None
-    errors = [max(float((a - e).abs().max()) for a, e in zip(values, exact, strict=True)) for values in (expected, actual)]
-    if not errors[1] <= FARTHER * errors[0]:
-        return None
-    return "from its float64 result PyTorch's float32 differs by {:.2g}, the compiled one by {:.2g}".format(*errors)
+    return {"result": "wrong", "why": different} if different else {"result": "passed"}
 
 
 def _flat(results: Any) -> list[Any]:

@@ -151,6 +151,9 @@ def test_exponentials() -> None:
     a = matrix(3, 5, 5) * torch.tensor([0.0, 1, 6]).reshape(3, 1, 1)
     check(torch.matrix_exp, a, rtol=1e-8, atol=1e-8)
     check(torch.matrix_exp, matrix(2, 2, dtype=torch.complex64), rtol=1e-4, atol=1e-4)
+    single = matrix(6, 5, 5, dtype=torch.float32) * torch.tensor([0, 1e-5, 1, 9, 40, 1]).reshape(6, 1, 1)
+    single[5, 1, 2] = float("inf")
+    check(torch.matrix_exp, single, rtol=1.3e-6, atol=1e-5)  # rounded as PyTorch rounds it
 
 
 def test_covariances() -> None:

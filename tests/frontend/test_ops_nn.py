@@ -138,6 +138,24 @@ def test_attention(mask: Any) -> None:
     query, key, value = torch.randn(2, 4, 2, 8), torch.randn(2, 2, 3, 8), torch.randn(2, 2, 3, 6)
     options = {"is_causal": True} if isinstance(mask, str) else {"attn_mask": mask}
     same(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **options, scale=0.3, enable_gqa=True), query, key, value)
+    value = torch.randn_like(key)  # of the same size, so that PyTorch takes its fused kernel
+    same(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **options, enable_gqa=True), query, key, value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("scale", [None, 2.0])
+def test_the_fused_kernel_of_attention(dtype: torch.dtype, scale: float | None) -> None:
+    """Called as a trace holds it: with the logarithms of its sums, with a mask that hides all of a row, and with NaN; of fewer than 16 steps it may take NaN for
+    masked."""
+    query, key, value = (torch.randn(2, 3, size, 8).to(dtype) for size in (5, 40, 40))
+    mask = torch.zeros(5, 40, dtype=dtype)
+    mask[2], mask[3, 1:4] = float("-inf"), float("-inf")
+    query[0, 1, 0, 0] = NAN
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    near = 2e-2 if dtype == torch.bfloat16 else 1e-5
+    same(lambda *x: fused(*x, scale=scale), query, key, value, tolerance=near)
+    same(lambda *x: fused(*x, is_causal=True, scale=scale), query, key, value, tolerance=near)
+    same(lambda q, k, v, m: fused(q, k, v, attn_mask=m, scale=scale), query, key, value, mask, tolerance=near)
 
 
 @pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])

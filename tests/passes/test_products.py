@@ -113,8 +113,12 @@ def test_packed_products(m: int, o: int, k: int, target: str) -> None:
 )
 def test_batch_products(b: int, m: int, n: int, k: int) -> None:
     x, w, y = normal(b, m, k), normal(b, k, n), np.full((b, m, n), np.nan, np.float32)
-    run_module(parsed(BATCH.format(b=b, m=m, n=n, k=k)), "f", [x, w], [y])
+    text = BATCH.format(b=b, m=m, n=n, k=k)
+    run_module(parsed(text), "f", [x, w], [y])
     assert_near(y, x.astype(np.float64) @ w, k)
+    x, w, y = x.astype(np.float64), w.astype(np.float64), np.full((b, m, n), np.nan)
+    run_module(parsed(text.replace("f32", "f64")), "f", [x, w], [y])
+    np.testing.assert_allclose(y, x @ w, rtol=1e-13, atol=1e-13 * k)
 
 
 def test_inner_loop_is_broadcasts_and_fused_multiply_adds() -> None:
@@ -185,7 +189,27 @@ def test_only_products_are_scheduled_as_products(old: str, new: str) -> None:
 
 
 def test_other_element_types_are_left_to_loops() -> None:
-    text = BATCH.format(b=2, m=3, n=4, k=5).replace("f32", "f64")
-    x, w, y = normal(2, 3, 5).astype(np.float64), normal(2, 5, 4).astype(np.float64), np.full((2, 3, 4), np.nan)
+    text = BATCH.format(b=2, m=3, n=4, k=5).replace("f32", "f16")
+    x, w, y = normal(2, 3, 5).astype(np.float16), normal(2, 5, 4).astype(np.float16), np.full((2, 3, 4), np.nan, np.float16)
     run_module(parsed(text), "f", [x, w], [y])
-    np.testing.assert_allclose(y, x @ w, rtol=1e-13)
+    np.testing.assert_allclose(y, x.astype(np.float64) @ w, rtol=1e-2, atol=1e-2)
+
+
+ONE_BY_ONE = [1e8, 1, -1e8, 1]  # in order 1, the second half added to the first 2
+
+
+@pytest.mark.parametrize(
+    ("steps", "transposed", "total"), [(4, False, 1), (4, True, 2), (8, True, 2), (64, False, 1), (64, True, 1)]
+)
+def test_short_sums_are_added_as_eager_adds_them(steps: int, transposed: bool, total: int) -> None:
+    text = BATCH.format(b=1, m=1, n=3, k=steps)
+    if transposed:
+        text = text.replace(f"%w: tensor<1x{steps}x3xf32>", f"%v: tensor<1x3x{steps}xf32>").replace(
+            "  %y =",
+            f"  %into = tensor.empty() : tensor<1x{steps}x3xf32>\n  %w = linalg.transpose ins(%v : tensor<1x3x{steps}xf32>) "
+            f"outs(%into : tensor<1x{steps}x3xf32>) permutation = [0, 2, 1]\n  %y =",
+        )
+    x, y = np.zeros((1, 1, steps), np.float32), np.full((1, 1, 3), np.nan, np.float32)
+    x[0, 0, : len(ONE_BY_ONE) * (steps // 4) : steps // 4] = ONE_BY_ONE
+    run_module(parsed(text), "f", [x, np.ones((1, 3, steps) if transposed else (1, steps, 3), np.float32)], [y])
+    assert y.tolist() == [[[total] * 3]]

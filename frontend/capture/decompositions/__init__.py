@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch._decomp import core_aten_decompositions, get_decompositions
 
-from frontend.capture.decompositions import fft, indexing, matrices, networks, products, special, statistics
+from frontend.capture.decompositions import attention, fft, indexing, matrices, networks, products, special, statistics
 
 aten = torch.ops.aten
 
@@ -29,6 +29,7 @@ NOT_DECOMPOSED = [aten.col2im, aten.im2col]
 
 # Rewrites of our own, a module a family.
 OWN: tuple[Mapping[Any, Any], ...] = (
+    attention.TABLE,
     fft.TABLE,
     indexing.TABLE,
     matrices.TABLE,

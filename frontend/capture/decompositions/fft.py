@@ -77,24 +77,31 @@ def _known(self: Tensor, dim: Sequence[int]) -> bool:
     return all(isinstance(self.shape[d], int) for d in dim) and self.dtype not in (torch.float16, torch.complex32)
 
 
+def _precise(x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """In double precision if all transforms of it are short, to be rounded once: for longer ones that would cost too much."""
+    return x.to(torch.promote_types(x.dtype, torch.float64)) if max(lengths) <= WIDEST else x
+
+
 def c2c(self: Tensor, dim: Sequence[int], normalization: int, forward: bool) -> Any:
     if not _known(self, dim):
         return NotImplemented
-    result = self.clone()
+    lengths = [self.shape[d] for d in dim]
+    result = _precise(self, lengths) if dim else self.clone()
     for d in dim:
         result = _along(result, d, forward)
-    return _scaled(result, normalization, math.prod(self.shape[d] for d in dim))
+    return _scaled(result, normalization, math.prod(lengths)).to(self.dtype)
 
 
 def r2c(self: Tensor, dim: Sequence[int], normalization: int, onesided: bool) -> Any:
     if not _known(self, dim):
         return NotImplemented
-    result, last = _along(self, dim[-1], True), dim[-1]
+    lengths, last = [self.shape[d] for d in dim], dim[-1]
+    result = _along(_precise(self, lengths), last, True)
     if onesided:
         result = result.narrow(last, 0, self.shape[last] // 2 + 1)
     for d in dim[:-1]:
         result = _along(result, d, True)
-    return _scaled(result, normalization, math.prod(self.shape[d] for d in dim))
+    return _scaled(result, normalization, math.prod(lengths)).to(self.dtype.to_complex())
 
 
 def c2r(self: Tensor, dim: Sequence[int], normalization: int, last_dim_size: int) -> Any:
@@ -104,7 +111,8 @@ def c2r(self: Tensor, dim: Sequence[int], normalization: int, last_dim_size: int
     """
     if not (_known(self, dim) and isinstance(last_dim_size, int)):
         return NotImplemented
-    result, last, n = self, dim[-1], last_dim_size
+    lengths = [*(self.shape[d] for d in dim[:-1]), last_dim_size]
+    result, last, n = _precise(self, lengths), dim[-1], last_dim_size
     for d in dim[:-1]:
         result = _along(result, d, False)
     result = result.movedim(last, -1)
@@ -113,7 +121,7 @@ def c2r(self: Tensor, dim: Sequence[int], normalization: int, last_dim_size: int
     half = torch.where(alone, result.real.to(result.dtype), 2 * result)
     whole = aten.constant_pad_nd(half, [0, n - half.shape[-1]])
     result = _along(whole, -1, False).real.movedim(-1, last)
-    return _scaled(result, normalization, n * math.prod(self.shape[d] for d in dim[:-1]))
+    return _scaled(result, normalization, math.prod(lengths)).to(self.dtype.to_real())
 
 
 TABLE = {aten._fft_c2c.default: c2c, aten._fft_r2c.default: r2c, aten._fft_c2r.default: c2r}
