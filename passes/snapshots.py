@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -40,8 +40,8 @@ class Snapshot:
     ops: dict[str, int]
 
 
-def take(module: ir.Module, target: Target, say: Callable[[Began | Snapshot], None]) -> None:
-    """Run all pipelines on a module, in place, and tell of each pass when it begins and when it has ended."""
+def take(module: ir.Module, names: Iterable[str], target: Target, say: Callable[[Began | Snapshot], None]) -> None:
+    """Run the pipelines of these names on a module, in place, and tell of each pass when it begins and when it has ended."""
     last, ops = text(module), count(module)
     say(Snapshot("", "", "what the frontend made", 0.0, last, ops))
     name = ""
@@ -59,7 +59,7 @@ def take(module: ir.Module, target: Target, say: Callable[[Began | Snapshot], No
         last = now
         say(Snapshot(name, step.label, summary(step.entry), seconds, now if changed else None, ops))
 
-    for name in pipelines.PIPELINES:
+    for name in names:
         pipelines.run(module, name, target, around=around)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 def onestep(
     inputs: list[Path],
     outputs: list[Path],
+    /,
     model: str,
     dtype: str,
     target: str,

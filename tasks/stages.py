@@ -53,6 +53,11 @@ def openmp_option() -> dict[str, str]:
     return {"openmp": str(openmp_library() or "")}
 
 
+def parallel_option(settings: Settings) -> dict[str, str]:
+    """For steps that run both pipelines; what is as ever is not named."""
+    return {} if settings.parallel else {"parallel": "off"}
+
+
 def pipelines(settings: Settings) -> tuple[str, str]:
     """The names of the midend's and the backend's passes."""
     return "midend" if settings.parallel else "midend-sequential", "backend"
@@ -105,7 +110,7 @@ def _lowering(part: str, settings: Settings) -> list[Stage]:
     ends = (".mlir", "-midend.mlir", "-backend.mlir", ".ll", ".o", ".s")
     mlir, midend, backend, ll, o, s = (part + end for end in ends)
     pipeline = "passes.stages:run_pipeline"
-    target = {"target": settings.target}
+    target, parallel = {"target": settings.target}, parallel_option(settings)
     purpose = f"tiled, vectorized, {'with OpenMP loops' if settings.parallel else 'on one thread'}"
 
     def options(name: str) -> dict[str, str]:
@@ -117,7 +122,15 @@ def _lowering(part: str, settings: Settings) -> list[Stage]:
         Stage("codegen", ll, "in LLVM IR", "passes.stages:translate", (backend,), (ll,)),
         Stage("codegen", o, "as object code", "runner.objects:compile_object", (ll,), (o,), target),
         Stage("codegen", s, "as assembly, to read", "runner.objects:compile_assembly", (ll,), (s,), target),
-        Stage("ir", part, "pass by pass, to read in a browser", "tasks.pages.ir:page", (mlir,), (f"ir/{part}.html",), target),
+        Stage(
+            "ir",
+            part,
+            "pass by pass, to read in a browser",
+            "tasks.pages.ir:page",
+            (mlir,),
+            (f"ir/{part}.html",),
+            target | parallel,
+        ),
     ]
 
 
@@ -151,7 +164,6 @@ def timed_stages(settings: Settings) -> list[Stage]:
 def _executables(settings: Settings) -> list[Stage]:
     model = settings.model
     path, compiled, openmp = str(model.path), "runner.o", openmp_option()
-    parallel = {} if settings.parallel else {"parallel": "off"}
     return [
         Stage(
             "executable",
@@ -183,7 +195,7 @@ def _executables(settings: Settings) -> list[Stage]:
                 "model": model.module,
                 "dtype": settings.dtype,
                 "target": settings.target,
-                **parallel,
+                **parallel_option(settings),
                 **openmp,
                 **settings.overrides,
             },

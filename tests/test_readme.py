@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tasks.benchmarks import report, table
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -20,6 +22,18 @@ def test_transcript(tmp_path: Path) -> None:
         [sys.executable, "-m", "doit", f"build={tmp_path}", "run"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert shape(block[1]) == shape(done.stdout)
+
+
+def test_transcript_of_benchmarks() -> None:
+    """Its figures are of one run; what stands around them is what the command says."""
+    block = re.search(r"\$ doit benchmarks (.*?)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block
+    lines = [" ".join(line.split()) for line in block[2].splitlines()]
+    names = [word for word in block[1].split() if "=" not in word]
+    assert " ".join(report.HEADS) in lines and any(line.endswith(report.LEGEND) for line in lines)
+    rows = [line.split() for line in lines if "✓" in line]
+    assert [row[0] for row in rows] == [benchmark.name for benchmark in table.chosen(names)]
+    assert all(row.count("✓") == 5 for row in rows) and f"{len(rows)} passed, 0 failed, 0 skipped" in block[2]
 
 
 def test_every_group_in_the_readme_is_a_task() -> None:

@@ -92,7 +92,7 @@ def files_of(model: ModuleType) -> list[Path]:
     return [Path(name) for name in getattr(model, "FILES", ())]
 
 
-def capture(inputs: list[Path], outputs: list[Path], model: str, dtype: str, **settings: str) -> list[Path]:
+def capture(inputs: list[Path], outputs: list[Path], /, model: str, dtype: str, **settings: str) -> list[Path]:
     """The build stage: a model file to its graph, its weights, its sample inputs, what eager PyTorch answers to them, and the
     error that is allowed; unless dtype is f32, also what it answers as the model is written.
 

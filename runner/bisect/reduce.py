@@ -27,7 +27,8 @@ def shows_fault(
     hangs: bool = False,
     keep: Path | None = None,
 ) -> Shows:
-    """Which cuts of a file show what the pass does wrong: other numbers, a crash, or that it does not end.
+    """Which cuts of a file, up to the first that does, show what the pass does wrong: other numbers, a crash, or that it
+    does not end.
 
     `hangs`: it is that it does not end. With `keep` what the pass was given is left there.
     """
@@ -52,7 +53,8 @@ def shows_fault(
         if len(picks) == 1:
             return [(place == trial.PASS and culprit.state < 0) or (place == trial.AFTER and ended.crashed)]
         half = len(picks) // 2
-        return shows(picks[:half]) + shows(picks[half:])
+        first = shows(picks[:half])
+        return first + ([False] * (len(picks) - half) if any(first) else shows(picks[half:]))
 
     return shows
 

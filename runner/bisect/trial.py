@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from runner.checking.child import guarded
-from runner.checking.probe import finding, runs
+from runner.checking.probe import answer, finding, runs
 
 PROGRESS, PICKS, RIGHT = "progress.jsonl", "picks.json", "right.json"
 LEAST, PATIENCE = 3, 10  # seconds; times what all before it took: longer than that, and a pass does not end
@@ -38,7 +38,8 @@ def main() -> int:
 
 
 def _run(given: argparse.Namespace, progress: IO[str]) -> None:
-    """`right.json`: for each cut whether the pass keeps its numbers; None where it is no function."""
+    """`right.json`: for each cut whether the pass keeps its numbers; None where it is no function, and behind the first whose
+    numbers it does not keep: running them takes long."""
     from passes import reference, slices, stages, targets
 
     def at(place: str, cut: int | None = None) -> None:
@@ -62,16 +63,20 @@ def _run(given: argparse.Namespace, progress: IO[str]) -> None:
     signal.alarm(0)
     stages.write(module, given.folder / "after.mlir")
     at(BEFORE)
-    expected = _answers(given, "before.mlir", cases, target, lambda cut: None)
+    before, _ = _loaded(given, "before.mlir", cases, target)
     at(AFTER)
-    answers = _answers(given, "after.mlir", cases, target, lambda cut: at(AFTER, cut))
+    after, parallel = _loaded(given, "after.mlir", cases, target)
     right: list[bool | None] = [None] * len(picks)
-    for number, there in enumerate(possible):
-        if there:
-            case, wanted = cases[f"slice{number}"], expected[f"slice{number}"][0]
-            results = answers[f"slice{number}"]
-            found = [finding(case, r, [run[i] for run in results], wanted[i]) for i, r in enumerate(case.results)]
-            right[number] = all(f.right for f in found)
+    for number in (number for number, there in enumerate(possible) if there):
+        name, case = f"slice{number}", cases[f"slice{number}"]
+        at(BEFORE)
+        wanted = answer(before[name], case)
+        at(AFTER, number)
+        results = runs(after[name], case, parallel)
+        found = [finding(case, r, [run[i] for run in results], wanted[i]) for i, r in enumerate(case.results)]
+        right[number] = all(f.right for f in found)
+        if not right[number]:
+            break
     (given.folder / RIGHT).write_text(json.dumps(right))
 
 
@@ -108,19 +113,14 @@ def _cases(module: Any) -> Any:
             yield name, drawn_case({"function": name, "takes": takes, "returns": returns})
 
 
-def _answers(given: argparse.Namespace, file: str, cases: dict[str, Any], target: Any, at: Any) -> dict[str, Any]:
-    """What each function leaves in its results, in each run."""
+def _loaded(given: argparse.Namespace, file: str, cases: dict[str, Any], target: Any) -> tuple[dict[str, Any], bool]:
+    """The functions of a file, and whether they start threads."""
     from runner.checking import code
 
     folder = given.folder / Path(file).stem
     folder.mkdir(exist_ok=True)
     takes = {n: len(c.arguments) + sum(r.argument is None for r in c.results) for n, c in cases.items()}
-    entries, parallel = code.load([given.folder / file], takes, target, folder)
-    found = {}
-    for name, case in cases.items():
-        at(int(name.removeprefix("slice")))
-        found[name] = runs(entries[name], case, parallel)
-    return found
+    return code.load([given.folder / file], takes, target, folder)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def _tensor(data: dict[str, Any]) -> Tensor:
 
 
 def numbers(case: Case) -> list[np.ndarray]:
-    """The arguments, each in memory of its own; what no file holds is drawn: normal floats, integers 0 or 1."""
+    """The arguments, each in memory of its own; what no file holds is drawn: normal floats, integers 0 or 1 (8 bits: or -1)."""
     generator = np.random.default_rng(case.seed)
     return [_read(case.folder, t) if t.file else _drawn(t, generator) for t in case.arguments]
 
@@ -155,7 +155,8 @@ def _read(folder: Path, tensor: Tensor) -> np.ndarray:
 def _drawn(tensor: Tensor, generator: np.random.Generator) -> np.ndarray:
     shape, dtype = tensor.shape, tensor.dtype
     if dtype not in DIGITS:
-        return generator.integers(0, 2, shape).astype(STORED[dtype])
+        least = -1 if dtype == "i8" else 0  # weights have both signs; what others hold may be indices
+        return generator.integers(least, 2, shape).astype(STORED[dtype])
     values = generator.standard_normal(shape, np.float32)
     if dtype == "bf16":
         return (values.view(np.uint32) >> 16).astype(np.uint16)

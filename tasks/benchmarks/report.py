@@ -105,8 +105,13 @@ def _cell(result: Result, steps: tuple[str, ...], figure: str) -> str:
 
 def ratio(compared: Comparison) -> str:
     """A difference that noise may explain has a tilde before it."""
-    between = "" if compared.low is None else f" ({compared.low:.2f}–{compared.high:.2f})"  # noqa: RUF001
-    return f"{'' if compared.differs else '~'}{compared.ratio:.2f}x{between}"
+    low, high = ("" if bound is None else _short(bound) for bound in (compared.low, compared.high))
+    between = f" ({low}–{high})" if low else ""  # noqa: RUF001
+    return f"{'' if compared.differs else '~'}{_short(compared.ratio)}x{between}"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
 
 
 def _styled(cell: str) -> Text:

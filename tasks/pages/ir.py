@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from passes import origins, snapshots, stages, targets, tilings
+from passes import origins, pipelines, snapshots, stages, targets, tilings
 from passes.snapshots import Began, Snapshot
 from passes.targets import Target
 from runner.line_tables import assembly
@@ -29,7 +29,7 @@ class Listing:
     locations: list[str]
 
 
-def page(inputs: list[Path], outputs: list[Path], target: str) -> list[Path]:
+def page(inputs: list[Path], outputs: list[Path], target: str, parallel: str = "on") -> list[Path]:
     """One module of the frontend to its page. A pass that fails ends the page, which says so, as this does.
 
     Returns the files that were used in another process.
@@ -38,7 +38,8 @@ def page(inputs: list[Path], outputs: list[Path], target: str) -> list[Path]:
     tilings.rows(machine)  # the passes read the table in another process, where nobody sees it
     made = Page(inputs[0])
     ended = Ended("")
-    for item in apart(lambda say: _work(inputs[0], machine, say), PATIENCE):
+    names = pipelines.chain(parallel == "on")
+    for item in apart(lambda say: _work(inputs[0], names, machine, say), PATIENCE):
         if isinstance(item, Ended):
             ended = item
         else:
@@ -51,10 +52,10 @@ def page(inputs: list[Path], outputs: list[Path], target: str) -> list[Path]:
     return list(ended.files)
 
 
-def _work(path: Path, target: Target, say: Callable[[Any], None]) -> None:
+def _work(path: Path, names: list[str], target: Target, say: Callable[[Any], None]) -> None:
     """In a process that may crash."""
     module = stages.read(path)
-    snapshots.take(module, target, say)
+    snapshots.take(module, names, target, say)
     say(Began("codegen", "LLVM IR"))
     text, locations = origins.instructions(module)
     say(Listing("LLVM IR", text, origins.spread(text, locations, "")))

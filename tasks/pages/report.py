@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from tasks.pages.template import render
 
 WIDE, HIGH = 176, 50  # of a task in the picture, with what separates it from the next
@@ -32,7 +34,8 @@ class Node:
 class Section:
     """What one command measures: its file, and pictures beside it. `root` has one for all build folders.
 
-    A template `report-<name>.html.jinja` shows it; where there is none, all that it holds is shown as tables.
+    A template `report-<name>.html.jinja` shows it; where there is none, or the file is not such as it expects (another
+    version's), all that it holds is shown as tables.
     """
 
     name: str
@@ -114,7 +117,16 @@ def _section(section: Section, folder: Path, site: Path) -> dict[str, Any]:
         pass
     except (OSError, ValueError) as error:
         fault = f"{path} cannot be read: {error}"
-    return {"name": section.name, "title": section.title, "data": data, "fault": fault, "pictures": copied}
+    about = {"name": section.name, "title": section.title, "data": data, "fault": fault, "pictures": copied}
+    return about | {"shown": _shown(section, data)}
+
+
+def _shown(section: Section, data: Any) -> str:
+    """By the section's template; empty where that cannot show it."""
+    try:
+        return render(f"report-{section.name}.html.jinja", data=data) if data else ""
+    except (TemplateError, AttributeError, TypeError, ValueError):
+        return ""
 
 
 def _present(paths: Iterable[Path]) -> list[Path]:

@@ -18,7 +18,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"file": _file, "has": lambda name: (FOLDER / name).is_file()}
+    environment.globals["file"] = _file
     return environment.get_template(template).render(**values)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import io
+import json
 import os
 import re
 import shlex
@@ -9,9 +12,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from passes import pipelines
+from passes.steps import steps_of
+from runner.bisect import trial
 from runner.bisect.search import Found, search
 from runner.bisect.states import Pass, Recorded
 from runner.checking.probe import Finding, Verdict
@@ -326,3 +333,18 @@ def test_search(states: str, every: bool, right: int, wrong: int | None) -> None
 def test_a_search_runs_few_states() -> None:
     found, run = searched("r" * 40 + "w" * 60, False)
     assert (found.right, found.wrong) == (39, 40) and len(run) < 10
+
+
+# ---- cuts
+
+
+def test_cuts_behind_the_first_that_shows_it_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.mlir").write_text(SOURCE)
+    (tmp_path / trial.PICKS).write_text(json.dumps([[0], [1], [2]]))
+    first = steps_of(pipelines.find("midend"))[0].label
+    verdicts = iter([True, False])
+    monkeypatch.setattr(trial, "finding", lambda *about: SimpleNamespace(right=next(verdicts)))
+    given = argparse.Namespace(file=tmp_path / "net.mlir", folder=tmp_path, target="native", function="net", hangs=False)
+    given.pipelines, given.until = "midend", ("midend", first)
+    trial._run(given, io.StringIO())
+    assert json.loads((tmp_path / trial.RIGHT).read_text()) == [True, False, None]

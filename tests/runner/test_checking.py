@@ -109,10 +109,11 @@ define void @_mlir_ciface_f(ptr %result) {
 
 
 def test_drawn_numbers_are_the_same_each_time() -> None:
-    case = cases.Case("f", tuple(cases.Tensor(d, d, (64,)) for d in ("f32", "bf16", "f64", "i32", "i1", "c64")), ())
+    case = cases.Case("f", tuple(cases.Tensor(d, d, (64,)) for d in ("f32", "bf16", "f64", "i32", "i1", "c64", "i8")), ())
     first, second = cases.numbers(case), cases.numbers(case)
     assert all(a.tobytes() == b.tobytes() and len(set(a.tolist())) > 1 for a, b in zip(first, second, strict=True))
     assert set(first[3].tolist()) == {0, 1} == set(first[4].tolist())
+    assert first[6].min() < 0 < first[6].max(), "a weight's sign counts"
     assert abs(cases.decoded(first[1], "bf16").std() - 1) < 0.4
 
 

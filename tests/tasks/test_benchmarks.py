@@ -205,8 +205,13 @@ def test_both_builds_for_one_thread_are_right(tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("softmax*")
     assert folder.name == "softmax-columns=512-rows=64-parallel=off"
     assert "omp." not in (folder / "subgraph0-midend.mlir").read_text()
+    assert not (folder / "ir").exists()  # a page is to be read: it has nothing to verify
     doit(f"build={tmp_path}", "model=softmax", "rows=64", "columns=512", "midend")
     assert "omp.parallel" in (tmp_path / "softmax-columns=512-rows=64" / "subgraph0-midend.mlir").read_text()
+
+
+def test_a_setting_may_be_named_as_what_a_step_takes(tmp_path: Path) -> None:
+    doit(f"build={tmp_path}", "model=linear", "rows=8", "inputs=48", "outputs=32", "verify")
 
 
 # ---- commands

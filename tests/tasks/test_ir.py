@@ -125,6 +125,12 @@ def test_every_pass_is_there_with_its_time_operations_and_size(page: Browser, bl
     assert steps[-1]["ops"].keys() <= {"llvm", "omp", "builtin"}
 
 
+def test_the_page_of_a_build_for_one_thread_has_its_passes(browser: Browser, block: Path, tmp_path: Path) -> None:
+    ir.page([block], [tmp_path / "page.html"], "native", parallel="off")
+    names = opened(browser, tmp_path / "page.html").script("return buttons.map((b) => b.firstElementChild.innerText)")
+    assert names[1:] == [s.label for name in pipelines.chain(parallel=False) for s in steps_of(pipelines.find(name))]
+
+
 def test_the_diff_leads_from_the_text_before_to_the_text_after(page: Browser, block: Path) -> None:
     press(page, "tosa-to-linalg")
     page.click("#diff")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runner.checking import report as checking
+from runner.checking.probe import Finding, Verdict
+from runner.checking.stages import Row
+from tasks.bench.statistics import compare
+from tasks.benchmarks import report as benchmarks
+from tasks.benchmarks.result import FAILED, PASSED, Result
 from tasks.pages.report import HIGH, SECTIONS, WIDE, Node, picture, write
 from tests.browser import Browser, browser, chromium
 
@@ -71,6 +79,84 @@ def test_what_was_measured_is_shown_and_what_was_not_says_how(page: Browser) -> 
         assert page.text(f"#{name} .missing").startswith("Not there yet: doit build=") and f"model=mlp {name}" in page.text(
             f"#{name}"
         )
+
+
+SPAN = {"avg_ms": 8.125, "min_ms": 7.5, "max_ms": 12.0, "share": 1.0}
+PRODUCT = {**SPAN, "operator": "linear mm", "source": "model/mlp.py:30", "share": 0.875, "flops": 9, "bytes": 9}
+PRODUCT |= {"gflops": 475.25, "of_peak": 0.917, "gbps": 24.125, "of_read": 1.5}
+COPY = {**PRODUCT, "operator": "permute_1", "share": 0.0625, "flops": 0}
+PROFILE = {"model": "mlp", "dtype": "f32", "threads": 2, "calls": 120, "whole": SPAN, "rows": [COPY, PRODUCT], "waiting": SPAN}
+PROFILE |= {"elsewhere": SPAN, "plain_ms": 8.0, "cost": {"share": 0.009}, "limits": {"gflops": 518.2, "gbps": 46.2}}
+WHOLE = {"began": "2026-01-01T00:00:00", "seconds": 9.0, "size": "mini", "dtype": "f32", "threads": 2, "processor": "Zen"}
+WHOLE |= {"torch": "2.13", "passed": 1, "failed": 1, "skipped": 0, "regressed": 1}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of what the commands write."""
+    root = tmp_path_factory.mktemp("measured")
+    (root / "mlp").mkdir()
+    (root / "benchmarks").mkdir()
+    right = Finding("output0", "addmm", "model/mlp.py:30", 1.25e-7, 1e-4, (2, 3), "1", "1", "", True)
+    wrong = replace(right, error=math.inf, actual="nan", fault="not a number where it should not be", right=False)
+    verdicts = {"frontend": Verdict((right,)), "midend": Verdict((wrong,)), "backend": Verdict(said="not built, it hangs")}
+    checking.write([Row(stage, [], verdict) for stage, verdict in verdicts.items()], root / "mlp/verify.json")
+    (root / "mlp/profile.json").write_text(json.dumps(PROFILE))
+    good = Result(
+        "gemm", "gemm", {}, PASSED, "measure", build={"seq": 1.5, "omp": 2.5}, tolerance=1e-5, regression="0.50 of it"
+    )
+    good.how = {"seq": "built", "omp": "from the cache"}
+    good.run, good.errors = {"seq": 2.0, "omp": 0.5, "eager": 3.0}, {"seq": 2e-7, "omp": 3e-7}
+    good.speedup, good.vs_eager = compare([2.0] * 9, [0.5] * 9), compare([3.0], [0.5])
+    bad = Result("softmax", "softmax", {}, FAILED, "build OMP", reason="took longer than timeout=9 s", tolerance=1e-5)
+    benchmarks.write(root / "benchmarks", [good, bad], WHOLE)
+    write([], root / "mlp", root, ["model=mlp"])
+    return root
+
+
+def cells(page: Browser, section: str) -> list[list[str]]:
+    """The section's table."""
+    return page.script(
+        f"return [...document.querySelectorAll('#{section} tr')].map((r) => [...r.cells].map((c) => c.innerText))"
+    )
+
+
+def test_a_stage_is_a_line_and_what_is_wrong_a_sentence(browser: Browser, measured: Path) -> None:
+    page = opened(browser, measured)
+    assert cells(page, "verify")[1:] == [
+        ["frontend", "right", "1.25e-07", "1.0e-04", "output0[2, 3]", "addmm at model/mlp.py:30"],
+        ["midend", "wrong", "", "1.0e-04", "output0[2, 3]", "addmm at model/mlp.py:30"],
+        ["backend", "cannot be run", "", "", "", ""],
+    ]
+    assert "midend: output0[2, 3] is nan, PyTorch has 1: not a number where it should not be" in page.text("#verify")
+    assert "backend: not built, it hangs" in page.text("#verify")
+
+
+def test_operators_by_their_time(browser: Browser, measured: Path) -> None:
+    lines = cells(opened(browser, measured), "profile")
+    assert [line[0] for line in lines[1:]] == ["linear mm", "permute_1", "waiting", "elsewhere", "a call"]
+    assert lines[1][1:] == ["8.1250", "7.5000", "12.0000", "87.5", "475.2", "91.7", "24.1", "150.0", "model/mlp.py:30"]
+    assert lines[2][5:7] == ["", ""], "a copy computes nothing"
+
+
+def test_benchmarks_with_what_failed_and_what_got_worse(browser: Browser, measured: Path) -> None:
+    page = opened(browser, measured)
+    gemm, softmax = cells(page, "benchmarks")[1:]
+    assert gemm[:4] == ["gemm ↓", "passed", "1.5 s", "from the cache"] and gemm[4:9] == [
+        "2 ms",
+        "500 µs",
+        "3 ms",
+        "3e-07",
+        "1e-05",
+    ]
+    assert gemm[9].split() == ["4.00x", "4.00–4.00"] and gemm[10] == "~6.00x"  # noqa: RUF001
+    assert softmax == ["softmax", "failed", *[""] * 6, "1e-05", "", ""]
+    text = page.text("#benchmarks")
+    assert "softmax, build OMP: took longer than timeout=9 s" in text and "gemm: worse than before: 0.50 of it" in text
+
+
+def test_a_phone_shows_measurements_without_scrolling_sideways(browser: Browser, measured: Path) -> None:
+    assert opened(browser, measured, wide=360, high=740).script("return document.documentElement.scrollWidth") <= 360
 
 
 def test_it_leads_to_the_pages_of_ir(page: Browser) -> None:
