@@ -140,7 +140,8 @@ def _transposed(memory: ir.Value) -> bool:
         op = use.owner
         if op.name == "linalg.generic" and use.operand_number == len(op.operands) - 1 == 1 and body_of(op) == ["linalg.yield"]:
             taken, left = loops_of(op).reads
-            return len(taken) == len(left) and taken[-1] != left[-1]
+            if left and len(taken) == len(left):
+                return taken[-1] != left[-1]
     return False
 
 

@@ -42,7 +42,7 @@ def _compute_once(reader: ir.Operation, number: int) -> None:
     source = reader.operands[number].owner
     while not isinstance(source, ir.Block) and (source.name in RESHAPES or _moves(source)):
         repeats = repeats or (_moves(source) and _repeats(source))
-        reader, number, source = source, 0, source.operands[0].owner
+        reader, source = source, source.operands[0].owner
     if not repeats or isinstance(source, ir.Block) or source.name != "linalg.generic":
         return
     value = reader.operands[0]

@@ -155,6 +155,7 @@ def test_the_fused_kernel_of_attention(dtype: torch.dtype, scale: float | None) 
     same(lambda *x: fused(*x, scale=scale), query, key, value, tolerance=near)
     same(lambda *x: fused(*x, is_causal=True, scale=scale), query, key, value, tolerance=near)
     same(lambda q, k, v, m: fused(q, k, v, attn_mask=m, scale=scale), query, key, value, mask, tolerance=near)
+    same(lambda q, k, v, m: fused(q, k, v, is_causal=True, attn_mask=m), query, key, value, mask, tolerance=near)
 
 
 @pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])

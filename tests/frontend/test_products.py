@@ -24,6 +24,8 @@ SUMS: dict[str, tuple[Callable[..., Tensor], list[tuple[int, ...]]]] = {
     "squares of squares": (lambda a: (a @ a) @ (a @ a), [(101, 101)]),
     "strided operands": (lambda a, b: a[:, ::2, 1::2] @ b[:, 1::2, ::3], [(3, 33, 80), (3, 80, 64)]),
     "summed twice": (lambda a, b: torch.einsum("mkp,knp->mn", a, b), [(33, 32, 2), (32, 40, 2)]),
+    "a single number": (lambda a, x: a @ x.amax(1, keepdim=True), [(8, 1), (1, 7)]),
+    "a single number, transposed": (lambda a, x: nn.functional.linear(a, x.max().reshape(1, 1)), [(8, 1), (3, 7)]),
     "a diagonal": (lambda a, b: torch.diagonal(a, dim1=0, dim2=2) @ b, [(33, 5, 33), (33, 40)]),
     "attention": (nn.functional.scaled_dot_product_attention, [(2, 3, 101, 33)] * 3),
     "a start in place": (lambda c, a, b: (torch.baddbmm(c, a, b), c), [(4, 33, 96), (4, 33, 64), (4, 64, 96)]),

@@ -19,13 +19,14 @@ def attended(
     Returns [..., heads, length, width], and the logarithm of the sum of each row's exponentials, [..., heads, length]; both are
     0 for a row whose steps are all masked. Heads of key and value that are fewer go with several of query's each, in order.
     """
-    if is_causal:
-        mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
     wide = torch.promote_types(query.dtype, torch.float32)
     q, k, v = (x.to(wide) for x in (query, key, value))
     if q.dim() > 2 and k.dim() > 2 and k.shape[-3] not in (1, q.shape[-3]):
         k, v = (x.repeat_interleave(q.shape[-3] // x.shape[-3], -3) for x in (k, v))
     scores = (q @ k.transpose(-1, -2)) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    if is_causal:
+        earlier = torch.ones(scores.shape[-2:], dtype=torch.bool, device=query.device).tril()
+        scores = scores.masked_fill(~earlier, -math.inf)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
     greatest = scores.amax(-1, keepdim=True)

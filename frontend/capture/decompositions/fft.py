@@ -18,6 +18,7 @@ aten = torch.ops.aten
 
 DENSE = 128  # a transform up to this length may be one matrix product
 WIDEST = 32  # the greatest factor that a longer one is split by
+SHORT = 32  # up to this length transforms are computed in double precision, which takes twice the time there, beyond it more
 
 
 def _roots(powers: Tensor, n: int, forward: bool, dtype: torch.dtype) -> Tensor:
@@ -78,8 +79,8 @@ def _known(self: Tensor, dim: Sequence[int]) -> bool:
 
 
 def _precise(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """In double precision if all transforms of it are short, to be rounded once: for longer ones that would cost too much."""
-    return x.to(torch.promote_types(x.dtype, torch.float64)) if max(lengths) <= WIDEST else x
+    """In double precision if all transforms of it are short, to be rounded once."""
+    return x.to(torch.promote_types(x.dtype, torch.float64)) if max(lengths) <= SHORT else x
 
 
 def c2c(self: Tensor, dim: Sequence[int], normalization: int, forward: bool) -> Any:

@@ -1,12 +1,12 @@
 """The exponential of a matrix: a polynomial of a fraction of it, squared as often as that was halved.
 
 The polynomial is Taylor's of degree 18 in five products: P. Bader, S. Blanes, F. Casas, "Computing the matrix exponential with
-an optimized Taylor polynomial approximation", Mathematics 7 (2019) 1174. PyTorch has it too, so results round as its do.
+an optimized Taylor polynomial approximation", Mathematics 7 (2019) 1174. It is PyTorch's too: small matrices round as its do.
 """
 
 from __future__ import annotations
 
-from frontend.ops.elements import component
+from frontend.ops.elements import component, wide
 from frontend.ops.kernel import array, cell, fold, loop, positions, reader, while_
 from frontend.ops.scalars import where
 from frontend.ops.scf.matrices import Matrix, each, scratch, size
@@ -32,11 +32,11 @@ MOST = 1100  # halvings, enough for the largest number
 def matrix_exp(out: ir.Type, self: ir.Value) -> ir.Value:
     type_ = ranked(out)
     *batch, n, _ = type_.shape
-    result = array(type_.shape, type_.element_type)
-    part = component(type_.element_type)
-    powers = [scratch([n, n], type_.element_type) for _ in range(4)]
-    sums = [scratch([n, n], type_.element_type) for _ in SUMS]
-    product = scratch([n, n], type_.element_type)
+    result, element = array(type_.shape, type_.element_type), wide(type_.element_type)
+    part = component(element)
+    powers = [scratch([n, n], element) for _ in range(4)]
+    sums = [scratch([n, n], element) for _ in SUMS]
+    product = scratch([n, n], element)
     norm, scale, halved = cell("f64", 0), cell("f64", 1), cell("index", 0)
     for a, result_ in each(batch, reader(self), result):
         norm.value, scale.value, halved.value = 0, 1, 0
@@ -45,14 +45,14 @@ def matrix_exp(out: ir.Type, self: ir.Value) -> ir.Value:
         for _ in while_(lambda: (norm.value * scale.value > REACH[str(part)]) & (halved.value < MOST)):
             scale.value, halved.value = scale.value / 2, halved.value + 1
         for i, j in positions([n, n]):
-            powers[0][i, j] = a[i, j] * scale.value.to(part)
+            powers[0][i, j] = a[i, j].to(element) * scale.value.to(part)
         _polynomial(powers, sums, product, n)
         for _ in loop(halved.value):
             _multiply(product, sums[1], sums[1], n)
             for i, j in positions([n, n]):
                 sums[1][i, j] = product[i, j]
         for i, j in positions([n, n]):
-            result_[i, j] = sums[1][i, j]
+            result_[i, j] = sums[1][i, j].to(type_.element_type)
     return result.tensor()
 
 
