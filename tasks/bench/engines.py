@@ -11,6 +11,7 @@ class Engine:
     """`module` is its process, see `runner.engines.serve`, and `packages` are what that imports, itself first.
 
     needs: what is exported for it, see `frontend.capture.engines.export`.
+    alone: it runs on one thread, whatever the others have: to tell what more threads gain.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Engine:
     options: dict[str, bool] = field(default_factory=dict)
     ours: bool = False
     parallel: bool = True  # else our executable with parallel=off
+    alone: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -46,6 +48,7 @@ ONNX = ("onnx", "onnxscript")  # what PyTorch exports with
 
 ENGINES = (
     Engine("sluice", "runner.engines.executable", ours=True),
+    Engine("sluice-one-thread", "runner.engines.executable", ours=True, alone=True),
     Engine("sluice-callable", f"{TORCH}.callable", ours=True),
     Engine("eager", f"{TORCH}.eager", ("torch",)),
     Engine("compile", *INDUCTOR),

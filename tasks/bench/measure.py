@@ -140,6 +140,7 @@ class Bench:
         engine = measured.engine
         case = self.case if engine.parallel else self.case.sequential()
         job = replace(self._job, executable=str(case.executable.resolve()), options=engine.options)
+        job = replace(job, threads=1) if engine.alone else job
         command = [sys.executable, "-m", engine.module, str(self._write_job(engine.name, job))]
         measured.process = Process(command, self._environment, self.logs / f"{engine.name}.log")
         try:

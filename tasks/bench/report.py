@@ -8,6 +8,7 @@ from typing import Any
 
 from frontend.limits import PEAKS
 from tasks.bench.results import Row
+from tasks.bench.statistics import compare
 
 HEADS = ("median ms", "p10", "p90", "x limit", "x best peer", "error")
 WIDTHS = (10, 9, 9, 8, 12, 8)
@@ -36,7 +37,8 @@ def _section(rows: list[Row]) -> str:
     head = f"  {'engine':26s} " + " ".join(map(str.rjust, HEADS, WIDTHS)) + "  huge pages"
     ranked = sorted((r for r in rows if r["reason"] is None), key=lambda r: r["median_ms"])
     others = [f"  {r['engine']:26s} {r['reason']}" for r in rows if r["reason"] is not None]
-    verdicts = [sentence(r) for r in ranked if r["ours"] and r["to_best_peer"]]
+    verdicts = [sentence(r) for r in ranked if r["ours"] and r["to_best_peer"] and not r.get("alone")]
+    verdicts += [gain(ranked, alone) for alone in ranked if alone.get("alone")]
     return "\n".join([f"{title(first)}: {work}", head, *map(_line, ranked), *others, *verdicts, ""])
 
 
@@ -60,6 +62,16 @@ def sentence(row: Row) -> str:
     if not compared["differs"]:
         return f"  {ours} and {peer}, the best peer: the difference is inside the noise ({between} times the time)"
     return f"  {ours} takes {compared['ratio']:.2f} times as long as {peer}, the best peer ({between})"
+
+
+def gain(ranked: Sequence[Row], alone: Row) -> str:
+    """What the threads of a run gain our executable over one; nothing where it is not there itself."""
+    found = [r for r in ranked if r["engine"] == "sluice" and len(r["rounds_ms"]) == len(alone["rounds_ms"])]
+    if not found:
+        return ""
+    c = compare(alone["rounds_ms"], found[0]["rounds_ms"])
+    between = "" if c.low is None else f" ({c.low:.2f} to {c.high:.2f})"
+    return f"  {found[0]['threads']} threads are {c.ratio:.2f} times as fast as one{between}"
 
 
 def conditions(whole: Mapping[str, Any]) -> str:

@@ -71,6 +71,7 @@ def _row(case: Case, measured: Measured, threads: int, limit: float) -> Row:
         "reason": reason,
         "applies": measured.applies,
         "ours": measured.engine.ours,
+        "alone": measured.engine.alone,
         "version": measured.engine.version,
         "rounds_ms": [round(statistics.median(turn), 6) for turn in measured.rounds] if times else [],
         "calls": len(times),

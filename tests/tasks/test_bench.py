@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,15 @@ def test_a_row() -> None:
     assert row["limit_ms"] == pytest.approx(10) and row["to_limit"] == pytest.approx(row["median_ms"] / 10)
     assert row["reason"] is None and row["to_best_peer"] is None and row["best_peer"] == "eager"
     json.dumps(row, allow_nan=False)
+
+
+def test_what_a_second_thread_gains() -> None:
+    both, one = measured("sluice", STEADY, ours=True), measured("sluice-one-thread", [t * 1.9 for t in STEADY], ours=True)
+    one.engine = replace(one.engine, alone=True)
+    told = table(some_rows(both, one, measured("eager", [9.0] * 9)))
+    assert "2 threads are 1.90 times as fast as one (1.90 to 1.90)" in told
+    assert "sluice takes" in told and "sluice-one-thread takes" not in told
+    assert "as fast as one" not in table(some_rows(one, measured("eager", [9.0] * 9)))
 
 
 def test_the_best_peer_is_none_of_ours() -> None:
