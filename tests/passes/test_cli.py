@@ -351,3 +351,9 @@ def test_the_scripts_are_well_formed_and_know_doit(shell: str, tmp_path: Path) -
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
     else:
         pytest.skip(f"no {shell} to read it")
+
+
+def test_a_python_without_mlir_says_which_has_it() -> None:
+    done = subprocess.run([sys.executable, "-S", "-m", "passes", "list"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"{sys.executable} has no torch_mlir" in done.stderr and "source .venv/bin/activate" in done.stderr
