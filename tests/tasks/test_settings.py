@@ -64,7 +64,7 @@ def test_what_only_a_bench_takes() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ({"engines": "sluice,tvm"}, "engines=tvm: expected sluice, sluice-callable, eager,"),
+        ({"engines": "sluice,tvm"}, "engines=tvm: expected sluice, sluice-one-thread, sluice-callable,"),
         ({"engines": ""}, "engines=: expected sluice,"),
         ({"dtypes": "f32,f8"}, "dtypes=f8: expected f32, bf16, w8"),
         ({"rounds": "0"}, "rounds=0: expected a whole number from 1"),
