@@ -21,9 +21,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from passes.mlir import arith, ir, scf
-from passes.operands import Left, Places, Right, Sums, index, shifted
+from passes.operands import Left, Places, Right, Sums, along_memory, index, shifted
 from passes.products import RESULT, RIGHT, Product, product_of
 from passes.schedule import find_all
+from passes.starts import Start, start_of, zeros
 from passes.targets import Target
 from passes.tiles import NEAR, block_bytes, column_tiles, k_block, row_tiles, runs, spans, tiling_at
 from passes.tilings import default
@@ -47,20 +48,15 @@ def lower_products(module: ir.Operation, target: Target) -> None:
         product = product_of(op)
         if product is None:
             continue
-        if not all(_along_memory(op.operands[i]) for i in (RIGHT, RESULT)):
+        if not all(along_memory(op.operands[i]) for i in (RIGHT, RESULT)):
             log.debug("%s stays as it is, its columns do not lie side by side: %s", op.location, product.name)
             continue
         with ir.InsertionPoint(op), op.location:
-            _Loops(op, product, target).emit()
+            start = start_of(op, product)
+            _Loops(op, product, target, start).emit()
         op.erase()
-
-
-def _along_memory(value: ir.Value) -> bool:
-    """Whether neighbours in the last dimension are neighbours in memory."""
-    if not isinstance(value.type, ir.MemRefType):
-        return False
-    strides, _ = ir.MemRefType(value.type).get_strides_and_offset()
-    return bool(strides) and strides[-1] == 1
+        if start and start.move:
+            start.move.erase()
 
 
 @contextmanager
@@ -94,11 +90,12 @@ class _Tile:
 
 
 class _Loops:
-    def __init__(self, op: ir.Operation, product: Product, target: Target) -> None:
+    def __init__(self, op: ir.Operation, product: Product, target: Target, start: Start | None) -> None:
         tiling = tiling_at(op) or default(target)
         target = target.of(product.types[RESULT])
         self.product, self.target, self.unroll = product, replace(target, rows=tiling.rows), tiling.unroll
         self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
+        self.start = start
         self.columns = column_tiles(product.columns, target)
         self.one_pass = product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
@@ -116,21 +113,17 @@ class _Loops:
             with _loop(0, self.product.extent(loops[0]), 1) as place:
                 self._outer(loops[1:], places | {loops[0]: place})
             return
-        result = self.sums
-        compact = self._compact()
-        if compact is not None:
-            self.sums = result.compact(compact)
-            for tile in self._tiles():
-                for cell, lanes in self._cells(tile, places):
-                    self.sums.store(self.sums.zero(), cell, lanes)
+        result, start = self.sums, self.start
+        if compact := self._compact():
+            self.sums, self.start = result.compact(compact), zeros(result.type.element_type)
         with _loop(0, self.product.steps // self.block, self.block) as block:
             for tile in self._tiles():
                 self._tile(tile, block, places)
-        if compact is not None:
+        if compact:
             for tile in self._tiles():
                 for cell, lanes in self._cells(tile, places):
-                    result.store(arith.addf(result.load(cell, lanes), self.sums.load(cell, lanes)), cell, lanes)
-            self.sums = result
+                    old = start.load(cell, result.type, lanes) if start else result.load(cell, lanes)
+                    result.store(arith.addf(old, self.sums.load(cell, lanes)), cell, lanes)
 
     def _tiles(self) -> Iterator[_Tile]:
         for rows, loop in self._row_loops():
@@ -145,7 +138,7 @@ class _Loops:
         The rows of a wide result are often a multiple of a page apart, so that few of them stay in a cache together.
         """
         rows, columns = self.product.rows, self.product.columns
-        if rows is None or self.block == self.product.steps or 4 * rows * columns > COMPACT:
+        if rows is None or self.block == self.product.steps or 4 * rows * columns > COMPACT or self.sums.dense():
             return None
         return rows, columns
 
@@ -177,8 +170,21 @@ class _Loops:
         for first, count, steps in spans(runs(self.block, RUN)):
             with _loop(first, count, steps) as begin:
                 sums = self._run(tile, block, begin, steps, places, len(cells))
-                for (cell, lanes), value in zip(cells, sums, strict=True):
-                    self.sums.store(arith.addf(self.sums.load(cell, lanes), value), cell, lanes)
+                before = self._before(cells, arith.addi(block, begin))
+                for (cell, lanes), old, value in zip(cells, before, sums, strict=True):
+                    self.sums.store(arith.addf(old, value), cell, lanes)
+
+    def _before(self, cells: list[tuple[Places, int]], step: ir.Value) -> list[ir.Value]:
+        """What the sums of these cells are before this step: what they start with, if it is the first one."""
+        if self.start is None:
+            return [self.sums.load(cell, lanes) for cell, lanes in cells]
+        first = arith.cmpi(arith.CmpIPredicate.eq, step, index(0))
+        choice = scf.IfOp(first, [self.sums.type] * len(cells), has_else=True)
+        with ir.InsertionPoint(choice.then_block):
+            scf.YieldOp([self.start.load(cell, self.sums.type, lanes) for cell, lanes in cells])
+        with ir.InsertionPoint(choice.else_block):
+            scf.YieldOp([self.sums.load(cell, lanes) for cell, lanes in cells])
+        return list(choice.results)
 
     def _run(self, tile: _Tile, block: ir.Value, begin: ir.Value, steps: int, places: Places, count: int) -> list[ir.Value]:
         chains = self._chains(steps, count)

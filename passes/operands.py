@@ -41,8 +41,13 @@ class Sums:
         new.loops = tuple(d for d in (self.product.m, self.product.n) if d is not None)
         return new
 
+    def dense(self) -> bool:
+        """Whether the rows of a tile lie one right behind the other."""
+        strides, _ = ir.MemRefType(self.memory.type).get_strides_and_offset()
+        return self.product.m is None or strides[self.loops.index(self.product.m)] == self.product.columns
+
     def load(self, places: Places, lanes: int) -> ir.Value:
-        return _load(self.memory, [places[d] for d in self.loops], self.type, lanes)
+        return load_vector(self.memory, [places[d] for d in self.loops], self.type, lanes)
 
     def zero(self) -> ir.Value:
         return arith.constant(self.type, ir.DenseElementsAttr.get_splat(self.type, _zero(self.type.element_type)))
@@ -108,7 +113,7 @@ class Right:
         cell = [places[d] for d in self.loops]
         if self.each > 1:
             cell[-1] = arith.muli(cell[-1], index(self.each))
-        value = _load(self.memory, cell, ir.VectorType.get([count], self.element), lanes * self.each)
+        value = load_vector(self.memory, cell, ir.VectorType.get([count], self.element), lanes * self.each)
         return value if self.each > 1 else _widened(value, ir.VectorType.get([count], self.sum))
 
     def multiply_add(self, left: ir.Value, right: ir.Value, sums: ir.Value) -> ir.Value:
@@ -145,7 +150,16 @@ def _transposed(memory: ir.Value) -> bool:
     return False
 
 
-def _load(memory: ir.Value, cell: list[ir.Value], type_: ir.VectorType, count: int) -> ir.Value:
+def along_memory(value: ir.Value) -> bool:
+    """Whether neighbours in the last dimension are neighbours in memory."""
+    if not isinstance(value.type, ir.MemRefType):
+        return False
+    strides, _ = ir.MemRefType(value.type).get_strides_and_offset()
+    return bool(strides) and strides[-1] == 1
+
+
+def load_vector(memory: ir.Value, cell: list[ir.Value], type_: ir.VectorType, count: int) -> ir.Value:
+    """The first `count` of so many neighbours in memory; zeros for the others."""
     if count == type_.shape[0]:
         return vector.load(type_, memory, cell)
     zero = arith.constant(type_, ir.DenseElementsAttr.get_splat(type_, _zero(type_.element_type)))

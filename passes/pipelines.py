@@ -19,6 +19,7 @@ from passes.reassociate import reassociate_sums
 from passes.schedule import ScheduleError
 from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
+from passes.starts import own_starts
 from passes.steps import Pipeline, PythonPass, Step, bare, name_of, steps_of
 from passes.targets import Target
 from passes.unused import drop_unused_calls
@@ -64,6 +65,7 @@ _LOOPS: Pipeline = (
     read_only_arguments,
     "canonicalize",
     "cse",
+    own_starts,
     "func.func(eliminate-empty-tensors)",
     "func.func(empty-tensor-to-alloc-tensor)",
     distinct_results,
