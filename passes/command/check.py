@@ -11,7 +11,8 @@ from passes.command.supervise import supervise
 
 
 def check(words: list[str], given: argparse.Namespace) -> int:
-    """Run the passes, then what was there before and after them by the plain lowering, on drawn numbers.
+    """Run the passes, then what was there before and after them by the plain lowering, on drawn numbers. The verdict is all
+    that is printed: what the passes leave goes to `given.output`, or nowhere.
 
     The exit status is 1 when the numbers differ, or when a pass failed; 2 when nothing can be compared.
     """
@@ -28,20 +29,17 @@ def check(words: list[str], given: argparse.Namespace) -> int:
         try:
             made = record(given.file, Path(scratch, "states"), given.target, (), "", timeout).made
         except NoStates as error:
-            print(f"{given.file}: {error}", file=sys.stderr)
+            print(error, file=sys.stderr)
             return 2
         verdict = compare_files(given.file, after, made, given.target, timeout, Path(scratch, "case"))
-        if not given.output:
-            sys.stdout.write(after.read_text())
-            sys.stdout.flush()
     if verdict.right:
-        print(f"{given.file}: the numbers are the same before and after", file=sys.stderr)
+        print(f"{given.file}: the numbers are the same before and after")
         return 0
     if verdict.said:
-        print(f"{given.file}: what the passes made of it {verdict.said}", file=sys.stderr)
+        print(f"{given.file}: what the passes made of it {verdict.said}", file=sys.stdout if verdict.crashed else sys.stderr)
         return 1 if verdict.crashed else 2
     worst = verdict.worst
     assert worst is not None
     how = worst.fault or f"off by {worst.error:.2e}, {worst.tolerance:.1e} allowed"
-    print(f"{given.file}: wrong: {worst.place} is {worst.actual} and was {worst.expected} before: {how}", file=sys.stderr)
+    print(f"{given.file}: wrong: {worst.place} is {worst.actual} and was {worst.expected} before: {how}")
     return 1

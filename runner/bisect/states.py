@@ -74,7 +74,7 @@ def record(file: Path, folder: Path, target: str, pipelines: Sequence[str], func
     journal = folder / JOURNAL
     rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
     if not rows and ended.said:
-        raise NoStates(ended.said)
+        raise NoStates(f"{file}: {ended.said}" if ended.crashed else ended.said)
     passes = [Pass(**row) for row in rows if row["state"] is not None]
     begun = [(row["pipeline"], row["label"]) for row in rows if row["state"] is None]
     if not ended.said:
@@ -103,8 +103,11 @@ def _run(given: argparse.Namespace, journal: IO[str]) -> None:
     for name in given.pipeline:
         pipelines.find(name)
     module = stages.read(given.file)
-    function = slices.function_of(module, given.function)
-    takes, returns = slices.signature(function)
+    try:
+        function = slices.function_of(module, given.function)
+        takes, returns = slices.signature(function)
+    except slices.NoSlices as error:
+        raise slices.NoSlices(f"{given.file}: {error}") from error
     made = {"function": function.opview.name.value, "takes": takes, "returns": returns, "operations": _described(function)}
     (given.folder / MADE).write_text(json.dumps(made))
     with module.context:

@@ -182,10 +182,12 @@ def passes(*words: object, root: Path = ROOT, folder: Path = ROOT, status: int =
 
 
 def reproduced(said: str, root: Path, folder: Path) -> tuple[str, str]:
-    """What the command that is named prints on stderr, and the file that it runs on; it finds the fault."""
+    """What the command that is named prints, and the file that it runs on; it finds the fault."""
     (command,) = re.findall(r"this shows it: python -m passes (.*)", said)
     words = shlex.split(command)
-    return passes(*words, root=root, folder=folder).stderr, (folder / words[1]).read_text()
+    done = passes(*words, root=root, folder=folder)
+    assert "func.func" not in done.stdout
+    return done.stdout + done.stderr, (folder / words[1]).read_text()
 
 
 @pytest.mark.parametrize(
@@ -256,14 +258,17 @@ def test_pipelines_without_mistakes(net: Path) -> None:
 
 def test_a_check_that_finds_nothing(net: Path) -> None:
     done = passes("run", net, "--pipeline", "midend", "--check", status=0)
-    assert "the numbers are the same before and after" in done.stderr and "func.func @net" in done.stdout
+    assert done.stdout == f"{net}: the numbers are the same before and after\n" and not done.stderr
+    left = net.with_name("left.mlir")
+    passes("run", net, "--pipeline", "midend", "--check", "-o", left, status=0)
+    assert "func.func @net" in left.read_text()
 
 
 @pytest.mark.parametrize(
     ("text", "words", "sentence"),
     [
-        ("func.func @f(", (), "is not valid MLIR"),
-        ("module {}", (), "no public func.func with a body"),
+        ("func.func @f(", (), "x.mlir is not valid MLIR: "),
+        ("module {}", (), "x.mlir: no public func.func with a body"),
         ("func.func @f(%x: tensor<?xf32>) { return }", (), "'f' takes or returns tensor<?xf32>; expected"),
         ("func.func @f(%x: f32) { return }", (), "'f' takes or returns f32; expected tensors and memory of fixed sizes"),
         (
@@ -279,11 +284,12 @@ def test_what_cannot_be_searched(text: str, words: tuple[str, ...], sentence: st
     (tmp_path / "x.mlir").write_text(text)
     done = passes("bisect", "x.mlir", *words, root=ROOT, folder=tmp_path, status=2)
     assert sentence in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "x.mlir: x.mlir" not in done.stderr
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = passes("bisect", "gone.mlir", folder=tmp_path, status=2)
-    assert done.stderr == "gone.mlir: gone.mlir: No such file or directory; expected a file of MLIR\n"
+    assert done.stderr == "gone.mlir: No such file or directory; expected a file of MLIR\n"
 
 
 # ---- the search alone

@@ -65,9 +65,9 @@ def test_three_commands_lead_to_a_mistake_in_a_pass(copy: Path) -> None:
     (command,) = re.findall(r"this shows it: python -m (.*)", found)
 
     shown = run(*shlex.split(command), root=copy, fails=True)
-    assert re.search(r": wrong: \w+\[", shown.stderr) and "func.func @slice0" in shown.stdout
+    assert re.search(r": wrong: \w+\[", shown.stdout) and "func.func" not in shown.stdout
     edit(copy / "passes/expand_exp.py", "5.0000001201e-2", "5.0000001201e-1")
-    assert "the numbers are the same before and after" in run(*shlex.split(command), root=copy).stderr
+    assert "the numbers are the same before and after" in run(*shlex.split(command), root=copy).stdout
 
 
 def test_a_held_artifact_that_is_broken(tmp_path: Path) -> None:
