@@ -20,6 +20,8 @@ from tasks.settings import Settings
 from tasks.stages import DATA, THREADS, Stage, pipelines, stages
 from tasks.steps import Step
 
+BISECTED = {1: "there is a fault, told above", 2: "nothing could be found out, for the reason above"}  # by exit status
+
 
 def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield {
@@ -55,9 +57,7 @@ def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield {
         "basename": "bisect",
         "doc": "the first pass after which the model's numbers are wrong, with a file and a command that show it",
-        "actions": [
-            Measure([sys.executable, "-m", "passes", "bisect", *words], builder, found="the numbers go wrong: see above")
-        ],
+        "actions": [Measure([sys.executable, "-m", "passes", "bisect", *words], builder, means=BISECTED)],
         "file_dep": [*parts, *known],
         "uptodate": [False],
     }

@@ -70,6 +70,35 @@ def test_three_commands_lead_to_a_mistake_in_a_pass(copy: Path) -> None:
     assert "the numbers are the same before and after" in run(*shlex.split(command), root=copy).stdout
 
 
+def test_a_pass_that_raises_is_found_with_its_line(copy: Path) -> None:
+    edit(
+        copy / "passes/expand_exp.py", '    """Replace math.exp on f32 scalars."""\n', '    raise ValueError("half a table")\n'
+    )
+    verified = run("doit", "model=mlp", "verify", root=copy, fails=True).stdout
+    assert "8 stages: 2 right, 6 cannot be run" in verified and "bisect" not in verified
+    done = run("doit", "model=mlp", "bisect", root=copy, fails=True)
+    line = (copy / "passes/expand_exp.py").read_text().partition("half a table")[0].count("\n") + 1
+    raises = f"midend: expand-exp raises ValueError: half a table at passes/expand_exp.py:{line}"
+    assert f"build/mlp/subgraph0.mlir: {raises}; what it was given is right\n" in done.stdout
+    assert "the operation" not in done.stdout and "the numbers go wrong" not in done.stdout
+    assert "   there is a fault, told above\n   again, alone: doit model=mlp bisect\n" in done.stdout
+    assert re.search(
+        r"^subgraph0.mlir: run 2 of about \d+: what midend: [\w#-]+ left, state (\d+) of \1$", done.stderr, re.MULTILINE
+    )
+
+
+def test_a_bisection_without_the_time_for_it(copy: Path) -> None:
+    edit(
+        copy / "runner/bisect/states.py",
+        "    from passes import pipelines, ref",
+        "    time.sleep(9)\n    from passes import pipelines, ref",
+    )
+    done = run("doit", "model=mlp", "timeout=2", "bisect", root=copy, fails=True)
+    assert "ran out of time: build/mlp/subgraph0.mlir: its passes take longer than 2 s; " in done.stderr
+    assert "doit timeout=SECONDS, gives more" in done.stderr
+    assert "   nothing could be found out, for the reason above\n" in done.stdout
+
+
 def test_a_held_artifact_that_is_broken(tmp_path: Path) -> None:
     """What can be built is verified, and what was to be made of the broken file is said not to be there."""
     words = ("doit", f"build={tmp_path}", "model=mlp")
