@@ -67,7 +67,7 @@ class Session:
         if start.said and not start.crashed:
             return self._say(f"{file}: {start.said}", MISUSED)
         if not start.right:
-            nodes = "; `doit verify` tells which node is wrong" if self.cases else ""
+            nodes = "; `doit verify` tells which node is wrong" if self.cases and start.wrong else ""
             return self._say(f"{file} is not right before any pass: {start.said or _off(start)}{nodes}", FOUND)
         return self._tell(file, recorded, search(recorded, judge, self.every))
 
