@@ -6,7 +6,7 @@ import inspect
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,11 @@ class Build(BaseAction):
 class Measure(BaseAction):
     """doit's action of a command that times something, or talks to the terminal: nothing is built meanwhile."""
 
-    def __init__(self, command: list[str], builder: Builder, makes: str = "", found: str = "") -> None:
+    def __init__(self, command: list[str], builder: Builder, makes: str = "", means: Mapping[int, str] | None = None) -> None:
         self.command = command
         self.builder = builder
         self.makes = makes
-        self.found = found  # what exit status 1 means, where that is no failure of the command
+        self.means = means or {}  # what an exit status says, where that is no failure of the command
         self.out = self.err = self.result = None
         self.values: dict[str, Any] = {}
 
@@ -82,8 +82,8 @@ class Measure(BaseAction):
         with self.builder.alone():
             sys.stdout.flush()
             status = subprocess.run(self.command, check=False).returncode
-        if status == 1 and self.found:
-            return TaskFailed(self.found)
+        if status in self.means:
+            return TaskFailed(self.means[status])
         ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         return TaskFailed(f"{' '.join(self.command)}: {ended}") if status else None
 
