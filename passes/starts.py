@@ -41,13 +41,17 @@ def zeros(element: ir.Type) -> Start:
 def start_of(op: ir.Operation, product: Product) -> Start | None:
     """The move that fills all of a product's result and stands right before it; None where the result holds other numbers."""
     move, result = _before(op), op.operands[RESULT]
-    if move is None or move.name != "linalg.generic" or not _moves(move) or move.operands[1] != result:
+    if move is None or not _moves(move) or move.operands[1] != result or _memory(move.operands[0]) == _memory(result):
         return None
-    source, (taken, left) = move.operands[0], loops_of(move).reads
-    if None in taken or None in left or _memory(source) == _memory(result):
-        return None
-    named = dict(zip(left, product.reads[RESULT], strict=True))
-    subscripts = tuple(named[loop] for loop in taken)
+    source, subscripts = move.operands[0], product.reads[RESULT]
+    if move.name == "linalg.fill":
+        subscripts = ()
+    elif move.name == "linalg.generic":
+        taken, left = loops_of(move).reads
+        if None in taken or None in left:
+            return None
+        named = dict(zip(left, subscripts, strict=True))
+        subscripts = tuple(named[loop] for loop in taken)
     if product.n in subscripts and (subscripts[-1] != product.n or not along_memory(source)):
         return None
     return Start(move, source, subscripts, product.n in subscripts)
@@ -68,8 +72,8 @@ def own_starts(module: ir.Operation, target: Target) -> None:
 
 
 def _moves(op: ir.Operation) -> bool:
-    """Whether an operation does no more than move its first operand, or the parts of it, into its second."""
-    if op.name == "linalg.fill":
+    """Whether an operation does no more than move its first operand, or parts of it, into its second."""
+    if op.name in ("linalg.fill", "memref.copy"):
         return True
     if op.name != "linalg.generic" or len(op.operands) != 2 or body_of(op) != ["linalg.yield"]:
         return False
