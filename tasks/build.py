@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
+from passes import faults
 from tasks.builder import Builder, StepFailed
 from tasks.settings import Settings
 from tasks.stages import GROUPS, Stage, stages
@@ -57,8 +57,8 @@ class Build(BaseAction):
             return TaskFailed(str(error))
         except OSError as error:
             return TaskFailed(f"{error.filename or self.builder.folder}: {error.strerror or error}")
-        except Exception:  # in a thread of doit's it would end the run
-            return TaskFailed(traceback.format_exc())
+        except Exception as error:  # in a thread of doit's it would end the run
+            return TaskFailed(faults.sentence(error))
         return None
 
     def __str__(self) -> str:

@@ -47,6 +47,11 @@ def path_of(step: Step) -> str:
     return f"{step.folder}/{FOLDER}/{step.name.replace(':', '-')}.json"
 
 
+def log_of(step: Step) -> Path:
+    """What a step said that failed the last time it ran: a sentence, and after an empty line the rest."""
+    return Path(path_of(step)).with_suffix(".log")
+
+
 def load(path: str) -> Record | None:
     """The record, or None where there is none that can be read."""
     try:

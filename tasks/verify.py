@@ -11,13 +11,13 @@ from typing import Any
 from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
+from passes import faults
 from runner.checking import ENDS, PARTS
 from tasks.build import Measure, Task, step_of, step_task
 from tasks.builder import Builder, StepFailed
 from tasks.reporter import MARKS
 from tasks.settings import Settings
 from tasks.stages import DATA, THREADS, Stage, pipelines, stages
-from tasks.steps import Step
 
 
 def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
@@ -124,7 +124,7 @@ class Verify(BaseAction):
                 why = self.builder.why(step)
                 outcome = self.builder.build(step)
             except StepFailed as error:
-                failed |= dict.fromkeys(step.outputs, _sentence(step, str(error)))
+                failed |= dict.fromkeys(step.outputs, faults.brief(f"not built, {step.name} failed: {error}"))
             else:
                 if outcome.how != "already":
                     print(f"{MARKS[outcome.how]}  {step.name:28s} {outcome.seconds:6.2f} s   {why}\n{outcome.text}", end="")
@@ -132,13 +132,6 @@ class Verify(BaseAction):
 
     def __str__(self) -> str:
         return f"verify {self.settings.folder}"
-
-
-def _sentence(step: Step, said: str) -> str:
-    """The last line is the error itself where a step ended with a traceback, and the first one where it says a sentence."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    last = lines[-1] if lines[0].startswith("Traceback") else lines[0]
-    return f"not built, {step.name} failed: {last.strip()}"
 
 
 def _missing(failed: dict[str, str], folder: Path) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Session:
         try:
             recorded = record(file, scratch / "states", self.target, self.pipelines, self.function, self.timeout)
         except NoStates as error:
-            return _say(f"{file}: {error}", MISUSED)
+            return _say(str(error) if str(error).startswith(str(file)) else f"{file}: {error}", MISUSED)
         cases, said = self.cases, ""
         if cases is None:
             cases, said = reference_case(file, recorded.made, self.target, self.timeout, scratch / "case")

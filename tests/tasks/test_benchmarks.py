@@ -281,9 +281,9 @@ def test_what_doit_says_in_a_sentence() -> None:
         "   more",
         "   again, alone: doit midend:x",
     ]
-    assert _of_doit("\n".join(lines)) == "midend:x: midend: no pass"
-    lines[2:4] = ["   Traceback (most recent call last):", "     File", "   KeyError: 1"]
-    assert _of_doit("\n".join(lines)) == "midend:x: KeyError: 1"
+    assert _of_doit("\n".join(lines)) == "midend:x: midend: no pass more"
+    lines[2:4] = ["   no lowering for 2 node(s):", "     a: aten.a at model/x.py:3", "     b: aten.b at model/x.py:4"]
+    assert _of_doit("\n".join(lines)) == "midend:x: no lowering for 2 node(s): a: aten.a at model/x.py:3 ..."
     assert _of_doit("ERROR: no model 'x'\n\n") == "ERROR: no model 'x'"
 
 
