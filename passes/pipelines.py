@@ -183,11 +183,11 @@ def run(
         managers = [build((step.entry,), target, module.context, name) for step in steps]
         for step, manager in zip(steps, managers, strict=True):
             manager.enable_verifier(verify)
-            with around(step, module):
-                try:
+            try:
+                with around(step, module):
                     manager.run(module.operation)
-                except Exception as error:
-                    raise PipelineError(f"{name}: {step.label}: {faults.sentence(error)}", step.label) from error
+            except Exception as error:
+                raise PipelineError(f"{name}: {step.label}: {faults.sentence(error)}", step.label) from error
 
 
 def _add(manager: passmanager.PassManager, function: PythonPass, target: Target) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from doit.action import BaseAction
@@ -84,8 +85,9 @@ class Measure(BaseAction):
             status = subprocess.run(self.command, check=False).returncode
         if status == 1 and self.found:
             return TaskFailed(self.found)
-        ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-        return TaskFailed(f"{' '.join(self.command)}: {ended}") if status else None
+        if status < 0:
+            return TaskFailed(f"{' '.join(self.command)}: crashed with {Signals(-status).name}")
+        return TaskFailed(f"it ended with exit status {status}, see above") if status else None
 
     def __str__(self) -> str:
         return " ".join(self.command)

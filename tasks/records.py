@@ -52,6 +52,14 @@ def log_of(step: Step) -> Path:
     return Path(path_of(step)).with_suffix(".log")
 
 
+def fault(step: Step) -> str:
+    """Why a step failed the last time it ran; empty if it did not."""
+    try:
+        return log_of(step).read_text().partition("\n\n")[0]
+    except FileNotFoundError:
+        return ""
+
+
 def load(path: str) -> Record | None:
     """The record, or None where there is none that can be read."""
     try:

@@ -118,7 +118,7 @@ class Verify(BaseAction):
             if step.outputs[0].endswith((".s", ".html")):  # to read, not to run
                 continue
             if broken := next((failed[path] for path in step.inputs if path in failed), ""):
-                failed |= dict.fromkeys(step.outputs, broken)
+                failed |= dict.fromkeys(step.outputs, broken.partition(": ")[0])  # the sentence stands where it belongs
                 continue
             try:
                 why = self.builder.why(step)

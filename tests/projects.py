@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -69,6 +70,15 @@ def remark(inputs, outputs):
     except FileNotFoundError:
         outputs[0].write_text("none")
 '''
+
+
+def copied(to: Path) -> Path:
+    """The project itself, for a test to make mistakes in."""
+    for folder in ("tasks", "frontend", "passes", "runner", "model"):
+        shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dodo.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, to)
+    return to
 
 
 class Project:

@@ -118,7 +118,8 @@ def _log(words: list[str]) -> None:
         if name in upstream:
             raise UnknownStep(f"--debug-only {word}: it is MLIR's, whose release build logs nothing; see --print-ir-after")
         if name not in ours():
-            raise UnknownStep(f"--debug-only {word}: no such pass of ours{nearest(name, ours())}")
+            near = nearest(name, ours()) or f"; there are {', '.join(sorted(ours()))}"
+            raise UnknownStep(f"--debug-only {word}: no such pass of ours{near}")
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
         logger = logging.getLogger(ours()[name])

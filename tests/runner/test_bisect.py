@@ -217,7 +217,7 @@ def test_a_pass_that_makes_numbers_wrong(
     [
         ("aborts", "crashes with SIGABRT"),
         ("hangs", "does not end within 30 s"),
-        ("breaks", "fails: breaks: breaks: Failure while executing pass pipeline: error: "),
+        ("breaks", "fails: breaks: breaks: "),
     ],
 )
 def test_a_pass_that_does_not_come_back(pipeline: str, fate: str, project: Path, net: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_check_that_finds_nothing(net: Path) -> None:
     ("text", "words", "sentence"),
     [
         ("func.func @f(", (), "is not valid MLIR"),
-        ("module {}", (), "no public func.func with a body"),
+        ("module {}", (), "x.mlir holds no operation; expected a module with a function"),
         ("func.func @f(%x: tensor<?xf32>) { return }", (), "'f' takes or returns tensor<?xf32>; expected"),
         ("func.func @f(%x: f32) { return }", (), "'f' takes or returns f32; expected tensors and memory of fixed sizes"),
         (
@@ -283,7 +283,7 @@ def test_what_cannot_be_searched(text: str, words: tuple[str, ...], sentence: st
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = passes("bisect", "gone.mlir", folder=tmp_path, status=2)
-    assert done.stderr == "gone.mlir: gone.mlir: No such file or directory; expected a file of MLIR\n"
+    assert done.stderr == "gone.mlir: No such file or directory; expected a file of MLIR\n"
 
 
 # ---- the search alone
