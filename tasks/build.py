@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -69,11 +69,11 @@ class Build(BaseAction):
 class Measure(BaseAction):
     """doit's action of a command that times something, or talks to the terminal: nothing is built meanwhile."""
 
-    def __init__(self, command: list[str], builder: Builder, makes: str = "", found: str = "") -> None:
+    def __init__(self, command: list[str], builder: Builder, makes: str = "", means: Mapping[int, str] | None = None) -> None:
         self.command = command
         self.builder = builder
         self.makes = makes
-        self.found = found  # what exit status 1 means, where that is no failure of the command
+        self.means = means or {}  # what an exit status says, where that is no failure of the command
         self.out = self.err = self.result = None
         self.values: dict[str, Any] = {}
 
@@ -83,8 +83,8 @@ class Measure(BaseAction):
         with self.builder.alone():
             sys.stdout.flush()
             status = subprocess.run(self.command, check=False).returncode
-        if status == 1 and self.found:
-            return TaskFailed(self.found)
+        if status in self.means:
+            return TaskFailed(self.means[status])
         if status < 0:
             return TaskFailed(f"{' '.join(self.command)}: crashed with {Signals(-status).name}")
         return TaskFailed(f"it ended with exit status {status}, see above") if status else None

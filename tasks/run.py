@@ -30,7 +30,7 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield _always(
         "run",
         "run the staged executable: verify every output element against PyTorch, time it, write run.json",
-        Measure([staged, "--json", run_json, *counts], builder, run_json, found=wrong),
+        Measure([staged, "--json", run_json, *counts], builder, run_json, means={1: wrong}),
         [staged, *data],
         run_json,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from tasks.builder import Builder, StepFailed
 from tasks.reporter import MARKS
 from tasks.settings import Settings
 from tasks.stages import DATA, THREADS, Stage, pipelines, stages
+
+BISECTED = {1: "there is a fault, told above", 2: "nothing could be found out, for the reason above"}  # by exit status
 
 
 def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
@@ -54,9 +57,7 @@ def verify_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     yield {
         "basename": "bisect",
         "doc": "the first pass after which the model's numbers are wrong, with a file and a command that show it",
-        "actions": [
-            Measure([sys.executable, "-m", "passes", "bisect", *words], builder, found="the numbers go wrong: see above")
-        ],
+        "actions": [Measure([sys.executable, "-m", "passes", "bisect", *words], builder, means=BISECTED)],
         "file_dep": [*parts, *known],
         "uptodate": [False],
     }
@@ -107,8 +108,9 @@ class Verify(BaseAction):
         with self.builder.alone():
             sys.stdout.flush()
             status = subprocess.run([sys.executable, "-m", "runner.checking", *words], check=False).returncode
-        wrong = "a stage is not right: its row tells which; `doit bisect` finds the pass, if it is one"
-        return TaskFailed(wrong if status == 1 else f"runner.checking: exit status {status}") if status else None
+        if status == 1 and path.exists():
+            return TaskFailed(_next(json.loads(path.read_text()), self.settings))
+        return TaskFailed(f"runner.checking: exit status {status}") if status else None
 
     def _build(self) -> dict[str, str]:
         """Why files could not be made, by their paths."""
@@ -132,6 +134,24 @@ class Verify(BaseAction):
 
     def __str__(self) -> str:
         return f"verify {self.settings.folder}"
+
+
+def _next(rows: dict[str, dict[str, Any]], settings: Settings) -> str:
+    """What to do about the stages that are not right."""
+    words = {stage: row["verdict"] for stage, row in rows.items()}
+    first = next((stage for stage, word in words.items() if word == "wrong"), "")
+    given = [word for word in settings.words if not word.startswith("timeout=")]
+    again = " ".join(["doit", *given])
+    found = []
+    if first in ("frontend", "nodes"):
+        found.append("the numbers are wrong before any pass: the line of `nodes` has the first node that is wrong, if one is")
+    elif first:
+        found.append(f"wrong from {first} on: `{again} bisect` finds the pass, if it is one")
+    if "cannot be run" in words.values():
+        found.append("what cannot be run has a line above that says why")
+    if "out of time" in words.values():
+        found.append(f"`{again} timeout=SECONDS verify` gives each run more than {settings.timeout}")
+    return "; ".join(found)
 
 
 def _missing(failed: dict[str, str], folder: Path) -> dict[str, str]:

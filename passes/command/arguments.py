@@ -67,7 +67,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--debug-only", metavar="PASS", action="append", default=[], help="log what one of our passes decides")
     run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up after; how to find out which pass hangs")
     run.add_argument(
-        "--check", action="store_true", help="compare the numbers before and after, by a plain lowering; see bisect"
+        "--check", action="store_true", help="compare the numbers before and after, by a plain lowering; print only that"
     )
     run.add_argument("--journal", type=Path, help=argparse.SUPPRESS)  # where the process that runs passes keeps their input
 

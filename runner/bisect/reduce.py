@@ -26,16 +26,18 @@ def shows_fault(
     timeout: float,
     hangs: bool = False,
     keep: Path | None = None,
+    tell: Callable[[Sequence[Pick]], None] = lambda picks: None,
 ) -> Shows:
     """Which cuts of a file, up to the first that does, show what the pass does wrong: other numbers, a crash, or that it
     does not end.
 
-    `hangs`: it is that it does not end. With `keep` what the pass was given is left there.
+    `hangs`: it is that it does not end. With `keep` what the pass was given is left there. `tell` hears of cuts that are tried.
     """
 
     def shows(picks: Sequence[Pick]) -> list[bool]:
         if not picks:
             return []
+        tell(picks)
         with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
             folder = Path(scratch)
             (folder / trial.PICKS).write_text(json.dumps(picks))

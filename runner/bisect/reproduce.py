@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from runner.bisect.states import NoStates, OutOfTime
 from runner.checking.cases import Case, Result, Tensor, default_tolerance, save
-from runner.checking.probe import Verdict, probe
+from runner.checking.probe import probe
 
 
 def drawn_case(made: Mapping[str, Any]) -> Case:
@@ -27,24 +28,22 @@ def drawn_case(made: Mapping[str, Any]) -> Case:
     )
 
 
-def reference_case(file: Path, made: Mapping[str, Any], target: str, timeout: float, folder: Path) -> tuple[Path, str]:
-    """The case of a file, in a folder, with what the file computes as expected; and why there is none, in a sentence."""
+def reference_case(file: Path, made: Mapping[str, Any], target: str, timeout: float, folder: Path) -> Path:
+    """The case of a file, in a folder, with what the file computes as expected; raises NoStates where that is not known."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "cases.json"
     case = drawn_case(made)
     save([case], path)
-    said = probe([file], path, case.function, target, timeout, keep=folder).said
+    ended = probe([file], path, case.function, target, timeout, keep=folder)
+    if ended.late:
+        raise OutOfTime(f"{file}: the code of the plain lowering takes", timeout)
+    if ended.said:
+        raise NoStates(
+            f"{file}: the plain lowering is what is right, but its code {ended.said}" if ended.crashed else ended.said
+        )
     results = [
         replace(r, expected=replace(r.expected, file=str(number), stored=r.expected.dtype))
         for number, r in enumerate(case.results)
     ]
     save([replace(case, results=tuple(results))], path)
-    return path, said
-
-
-def compare_files(before: Path, after: Path, made: Mapping[str, Any], target: str, timeout: float, folder: Path) -> Verdict:
-    """Whether two files compute the same."""
-    path, said = reference_case(before, made, target, timeout, folder)
-    if said:
-        return Verdict(said=f"{before} {said}")
-    return probe([after], path, made["function"], target, timeout)
+    return path

@@ -8,15 +8,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from passes import faults
 from runner.checking.child import guarded, process
 
 JOURNAL, MADE = "journal.jsonl", "made.json"
+NOT_LEFT = -1  # the state of a pass that did not come back
+SLOW = 4  # times what everything before took: what takes longer than that, and than it may, is taken for something without end
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Pass:
 class Recorded:
     """What ran: `passes` that came back, then perhaps one that did not, `failed`, with its `fate` in words.
 
+    `raised`: that was an error of Python's in one of our passes; `late`: it did not end.
     State 0 is the file itself. A pass that changes nothing leaves no state of its own.
     """
 
@@ -42,6 +47,8 @@ class Recorded:
     passes: tuple[Pass, ...]
     failed: Pass | None = None
     fate: str = ""
+    raised: bool = False
+    late: bool = False
 
     @property
     def last(self) -> int:
@@ -65,22 +72,43 @@ class NoStates(Exception):
     """A file that no pass can be run on: why."""
 
 
+class OutOfTime(NoStates):
+    """Nothing was found out in the time that there was."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        more = "--timeout SECONDS, with doit timeout=SECONDS, gives more"
+        super().__init__(f"ran out of time: {what} longer than {seconds:g} s; {more}")
+
+
+def begun(folder: Path) -> list[dict[str, Any]]:
+    """The passes that ran so far, in order, as their rows of the journal; the last one may be running."""
+    path = folder / JOURNAL
+    text = path.read_text() if path.exists() else ""
+    rows = {(row["pipeline"], row["label"]): row for row in map(json.loads, text[: text.rfind("\n") + 1].splitlines())}
+    return list(rows.values())
+
+
 def record(file: Path, folder: Path, target: str, pipelines: Sequence[str], function: str, timeout: float) -> Recorded:
-    """Run the pipelines on a file and keep the states in a folder; raises NoStates when nothing can be run on it."""
+    """Run the pipelines on a file and keep the states in a folder; raises NoStates when nothing can be run on it, OutOfTime
+    when it takes too long and no pass stands out."""
     folder.mkdir(parents=True, exist_ok=True)
     words = [str(file), str(folder), "--target", target, "--function", function]
     words += [word for name in pipelines for word in ("--pipeline", name)]
+    start = time.monotonic()
     ended = process("runner.bisect.states", words, timeout)
-    journal = folder / JOURNAL
-    rows = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
-    if not rows and ended.said:
-        raise NoStates(ended.said)
-    passes = [Pass(**row) for row in rows if row["state"] is not None]
-    begun = [(row["pipeline"], row["label"]) for row in rows if row["state"] is None]
+    rows = begun(folder)
+    running = bool(rows) and rows[-1]["state"] == NOT_LEFT
+    if ended.late and (not running or timeout < (1 + SLOW) * (rows[-1]["began"] - start)):
+        at = f", of which {len(rows)} were begun, the last of them {rows[-1]['pipeline']}: {rows[-1]['label']}," if rows else ""
+        raise OutOfTime(f"{file}: its passes{at} take", timeout)
+    if ended.said and not running:
+        raise NoStates(f"{file}: {ended.said}" if ended.crashed else ended.said)
+    passes = [Pass(row["pipeline"], row["label"], row["state"]) for row in rows]
     if not ended.said:
         return Recorded(folder, tuple(passes))
-    fate = ended.said if ended.crashed else f"fails: {ended.said}"
-    return Recorded(folder, tuple(passes), Pass(*begun[-1], state=-1), fate)
+    raised = rows[-1]["raised"]
+    fate = f"raises {raised}" if raised else ended.said if ended.crashed else f"fails: {ended.said}"
+    return Recorded(folder, tuple(passes[:-1]), passes[-1], fate, bool(raised), ended.late)
 
 
 def main() -> int:
@@ -103,8 +131,11 @@ def _run(given: argparse.Namespace, journal: IO[str]) -> None:
     for name in given.pipeline:
         pipelines.find(name)
     module = stages.read(given.file)
-    function = slices.function_of(module, given.function)
-    takes, returns = slices.signature(function)
+    try:
+        function = slices.function_of(module, given.function)
+        takes, returns = slices.signature(function)
+    except slices.NoSlices as error:
+        raise slices.NoSlices(f"{given.file}: {error}") from error
     made = {"function": function.opview.name.value, "takes": takes, "returns": returns, "operations": _described(function)}
     (given.folder / MADE).write_text(json.dumps(made))
     with module.context:
@@ -114,16 +145,26 @@ def _run(given: argparse.Namespace, journal: IO[str]) -> None:
 
     @contextmanager
     def around(step: Step, module: Any) -> Iterator[None]:
-        journal.write(json.dumps({"pipeline": name, "label": step.label, "state": None}) + "\n")
-        yield
+        row = {"pipeline": name, "label": step.label, "state": NOT_LEFT, "began": time.monotonic(), "raised": ""}
+        journal.write(json.dumps(row) + "\n")
+        try:
+            yield
+        except Exception as error:
+            journal.write(json.dumps({**row, "raised": _raised(error)}) + "\n")
+            raise
         now = _bytes(module)
         if now != states[-1]:
             (given.folder / f"{len(states)}.mlir").write_bytes(now)
             states.append(now)
-        journal.write(json.dumps({"pipeline": name, "label": step.label, "state": len(states) - 1}) + "\n")
+        journal.write(json.dumps({**row, "state": len(states) - 1}) + "\n")
 
     for name in given.pipeline:
         pipelines.run(module, name, target, around=around)
+
+
+def _raised(error: Exception) -> str:
+    """An error and the line of a pass of ours that it comes from; empty if it does not come from one."""
+    return faults.sentence(error) if faults.place(error) else ""
 
 
 def _described(function: Any) -> list[dict[str, Any]]:

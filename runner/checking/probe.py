@@ -46,12 +46,13 @@ class Finding:
 class Verdict:
     """`findings`: of each result, in the case's order. `said`: why it is not right whatever they are, in a sentence.
 
-    `crashed`: it ended the process that ran it, or never ended itself.
+    `crashed`: it ended the process that ran it, or never ended itself: then its time was up, `late`.
     """
 
     findings: tuple[Finding, ...] = ()
     said: str = ""
     crashed: bool = False
+    late: bool = False
 
     @property
     def right(self) -> bool:
@@ -88,7 +89,7 @@ def probe(
         words += [word for name, path in (("--keep", keep), ("--places", places)) if path for word in (name, str(path))]
         ended = process("runner.checking.probe", words, timeout)
         if ended.said:
-            return Verdict(said=ended.said, crashed=ended.crashed)
+            return Verdict(**vars(ended))
         if keep:
             return Verdict()
         return Verdict(tuple(Finding(**{**row, "index": tuple(row["index"])}) for row in json.loads(out.read_text())))

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.checking.stages import NODES, RIGHT, Row
+from runner.checking.probe import Finding
+from runner.checking.stages import LATE, NODES, NOT_RUN, RIGHT, WRONG, Row
 
 WIDTH = 150  # where there is no terminal
-STYLES = {"right": "green", "wrong": "bold red", "cannot be run": "yellow"}
+STYLES = {RIGHT: "green", WRONG: "bold red", LATE: "yellow", NOT_RUN: "yellow"}
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -18,9 +19,7 @@ def show(rows: Sequence[Row]) -> None:
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
-    table = Table(
-        "stage", "largest error", "allowed", "where", "first node over the tolerance", "verdict", box=None, pad_edge=False
-    )
+    table = Table("stage", "largest error", "allowed", "where", "node whose value that is", "verdict", box=None, pad_edge=False)
     for row in rows:
         worst = row.worst
         cells = [f"{worst.error:.2e}", f"{worst.tolerance:.1e}", worst.place] if worst else ["", "", ""]
@@ -37,17 +36,21 @@ def show(rows: Sequence[Row]) -> None:
         if same not in told and (sentence := said(row)):
             console.print(sentence, soft_wrap=True)
         told.add(same)  # what a stage made of another's wrong numbers is told once
+    words = [row.word for row in rows]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in STYLES if word in words)
+    console.print(f"{len(rows)} stages: {counts}", soft_wrap=True)
 
 
 def said(row: Row) -> str:
     """What is to be said of a stage besides its figures."""
     if row.verdict.said:
-        return f"{row.stage}: {', '.join(row.files)}: {row.verdict.said}"
+        late = "ran out of time: it " if row.word == LATE else ""
+        return f"{row.stage}: {', '.join(row.files)}: {late}{row.verdict.said}"
     worst = row.worst
     if row.word == RIGHT or worst is None:
         return ""
     fault = worst.fault or f"off by {worst.error:.2e}, {worst.tolerance:.1e} allowed"
-    node = f", of {_node(row)}" if worst.node else ""
+    node = f", the value of {_named(worst)}" if worst.node else ""
     return f"{row.stage}: {', '.join(row.files)}: {worst.place} is {worst.actual}, PyTorch has {worst.expected}{node}: {fault}"
 
 
@@ -56,7 +59,10 @@ def write(rows: Sequence[Row], path: Path) -> None:
 
 
 def _node(row: Row) -> str:
-    worst = row.worst
-    if row.word == RIGHT or worst is None or not worst.node:
-        return ""
-    return f"{worst.node} at {worst.source}" if worst.source else worst.node
+    """Whose value is shown: of several that are wrong the first."""
+    wrong = sum(not finding.right for finding in row.verdict.findings)
+    return (_named(row.worst) if row.worst else "") + (f", first of {wrong} wrong" if wrong > 1 else "")
+
+
+def _named(finding: Finding) -> str:
+    return f"{finding.node} at {finding.source}" if finding.source else finding.node

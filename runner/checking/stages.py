@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from runner.checking import ENDS, PARTS, cases
+from runner.checking import ENDS, PARTS, cases, child
 from runner.checking.probe import Finding, Verdict, finding, probe
 
 FUNCTION, INSIDE = PARTS
 NODES = "nodes"  # the row of every node's value
-RIGHT, WRONG, NOT_RUN = "right", "wrong", "cannot be run"
+RIGHT, WRONG, LATE, NOT_RUN = "right", "wrong", "out of time", "cannot be run"
 ALIGNMENT = 64  # bytes, of tensors in a file of answers
 FRESH = {"GLIBC_TUNABLES": "glibc.malloc.perturb=1:glibc.malloc.tcache_count=0"}  # fresh memory is filled
 
@@ -39,6 +37,8 @@ class Row:
 
     @property
     def word(self) -> str:
+        if self.verdict.late:
+            return LATE
         return RIGHT if self.verdict.right else WRONG if self.verdict.findings else NOT_RUN
 
     @property
@@ -95,7 +95,10 @@ def run(executable: Path, folder: Path, timeout: float) -> tuple[Row, bytes]:
         figures, answer = Path(scratch, "figures.json"), Path(scratch, "answer.data")
         command = [str(executable.resolve()), "--data", str(folder), "--warmup", "0", "--iterations", "1"]
         command += ["--json", str(figures), "--output", str(answer)]
-        said = _said(command, timeout)
+        ended, stderr = child.run(command, timeout, {**os.environ, **FRESH})
+        if ended.crashed:  # what it left may be half an answer
+            return Row(executable.name, [executable.name], Verdict(**vars(ended))), b""
+        said = f"{ended.said}: {' '.join(stderr.split())}" if ended.said and stderr else ended.said
         found = json.loads(figures.read_text()) if figures.exists() else {}
         if not answer.exists():
             return Row(executable.name, [executable.name], Verdict(said=said or "it leaves no answer")), b""
@@ -104,21 +107,6 @@ def run(executable: Path, folder: Path, timeout: float) -> tuple[Row, bytes]:
         if said and all(f.right for f in findings):
             return Row(executable.name, [executable.name], Verdict(findings, said), found), data
         return Row(executable.name, [executable.name], Verdict(findings), found), data
-
-
-def _said(command: list[str], timeout: float) -> str:
-    """What a program that failed said of it; empty if it did not."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, timeout=timeout, env={**os.environ, **FRESH}
-        )
-    except subprocess.TimeoutExpired:
-        return f"does not end within {timeout:g} s"
-    except OSError as error:
-        return str(error)
-    if done.returncode < 0:
-        return f"crashes with {signal.Signals(-done.returncode).name}"
-    return f"exit status {done.returncode}: {' '.join(done.stderr.split())}" if done.returncode else ""
 
 
 def _findings(case: cases.Case, answer: bytes) -> Iterator[Finding]:

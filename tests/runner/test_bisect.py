@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import io
-import json
+import contextlib
 import os
+import pty
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-
-from passes import pipelines
-from passes.steps import steps_of
-from runner.bisect import trial
-from runner.bisect.search import Found, search
-from runner.bisect.states import Pass, Recorded
-from runner.checking.probe import Finding, Verdict
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """
@@ -33,6 +24,18 @@ func.func @net(%x: tensor<24x24xf32>, %y: tensor<24x24xf32>) -> (tensor<24x24xf3
   %rest = tosa.sub %x, %low : (tensor<24x24xf32>, tensor<24x24xf32>) -> tensor<24x24xf32> loc("rest"("net.py":6:0))
   %total = tosa.reduce_sum %rest {axis = 1 : i32} : (tensor<24x24xf32>) -> tensor<24x1xf32> loc("total"("net.py":7:0))
   return %low, %total : tensor<24x24xf32>, tensor<24x1xf32>
+}
+"""
+ENDLESS = """
+func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %first = arith.constant 0 : index
+  %step = arith.constant 1 : index
+  %last = arith.constant 1000000000000 : index
+  %y = scf.for %i = %first to %last step %step iter_args(%t = %x) -> tensor<4xf32> {
+    %next = tosa.tanh %t : (tensor<4xf32>) -> tensor<4xf32>
+    scf.yield %next : tensor<4xf32>
+  }
+  return %y : tensor<4xf32>
 }
 """
 PLANTED = '''
@@ -122,6 +125,21 @@ def breaks(module, target):
         del find_all(module, "func.func")[0].attributes["function_type"]
 
 
+def looks_up(module, target):
+    """Ask for what is not there."""
+    return {}["tile"]
+
+
+def dawdles(module, target):
+    """Take a while."""
+    time.sleep(2)
+
+
+def dawdles_more(module, target):
+    """Take longer."""
+    time.sleep(9)
+
+
 def runs_away(module, target):
     """Let code read far behind the end of its memory."""
     for op in find_all(module, "memref.load"):
@@ -139,6 +157,8 @@ def _behind(place, *passes):
 
 LOOPS = "func.func(convert-linalg-to-loops)"
 PIPELINES["drops"] = _behind(generalize_moves, planted.drops_an_add)
+PIPELINES["raises"] = _behind(generalize_moves, planted.looks_up)
+PIPELINES["slow"] = _behind(generalize_moves, planted.dawdles, planted.dawdles_more)
 PIPELINES["hides"] = _behind(generalize_moves, planted.turns_signs, planted.turns_signs_back)
 for name in ("swaps_subscripts", "forgets_the_tail", "adds_up_in_parallel", "runs_away"):
     PIPELINES[name] = _behind(LOOPS, getattr(planted, name))
@@ -182,10 +202,12 @@ def passes(*words: object, root: Path = ROOT, folder: Path = ROOT, status: int =
 
 
 def reproduced(said: str, root: Path, folder: Path) -> tuple[str, str]:
-    """What the command that is named prints on stderr, and the file that it runs on; it finds the fault."""
+    """What the command that is named prints, and the file that it runs on; it finds the fault."""
     (command,) = re.findall(r"this shows it: python -m passes (.*)", said)
     words = shlex.split(command)
-    return passes(*words, root=root, folder=folder).stderr, (folder / words[1]).read_text()
+    done = passes(*words, root=root, folder=folder)
+    assert "func.func" not in done.stdout
+    return done.stdout + done.stderr, (folder / words[1]).read_text()
 
 
 @pytest.mark.parametrize(
@@ -238,6 +260,87 @@ def test_a_pass_that_does_not_come_back(pipeline: str, fate: str, project: Path,
     assert f"{pipeline}: {pipeline} " in said and "math.tanh" in text and "arith.subf" not in text
 
 
+def test_a_pass_that_raises(project: Path, net: Path) -> None:
+    """Where it does is told, and no operation is blamed: it is the pass that cannot go on."""
+    done = passes("bisect", "net.mlir", "--pipeline", "raises", root=project, folder=net.parent)
+    line = next(i for i, text in enumerate(PLANTED.splitlines(), 1) if '"tile"' in text)
+    first, *more = done.stdout.splitlines()
+    raised = f"raises: looks-up raises KeyError: 'tile' (passes/planted.py:{line})"
+    assert first == f"net.mlir: {raised}; what it was given is right"
+    assert more[0] == "  cut down to 1 of 5 operations: net-before-looks-up.mlir" and len(more) == 2
+    words = shlex.split(more[1].removeprefix("  this shows it: python "))
+    shown = subprocess.run(
+        [sys.executable, *words],
+        cwd=net.parent,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 1 and "KeyError: 'tile'" in shown.stderr and not shown.stdout
+
+
+def test_passes_that_take_longer_than_they_may(project: Path, net: Path) -> None:
+    """The one that runs when time is up need not be at fault."""
+    words = ("bisect", "net.mlir", "--pipeline", "slow", "--timeout", 5)
+    done = passes(*words, root=project, folder=net.parent, status=2)
+    assert not done.stdout
+    assert re.fullmatch(
+        r"ran out of time: net.mlir: its passes, of which \d+ were begun, the last of them slow: dawdles[-\w]*, "
+        r"take longer than 5 s; --timeout SECONDS, with doit timeout=SECONDS, gives more",
+        done.stderr.splitlines()[-1],
+    )
+
+
+def test_a_file_that_runs_longer_than_it_may(tmp_path: Path) -> None:
+    (tmp_path / "x.mlir").write_text(ENDLESS)
+    done = passes("bisect", "x.mlir", "--timeout", 8, folder=tmp_path, root=ROOT, status=2)
+    assert done.stderr.splitlines()[-1].startswith(
+        "ran out of time: x.mlir: the code of the plain lowering takes longer than 8 s;"
+    )
+
+
+def test_progress_where_nobody_watches(project: Path, net: Path) -> None:
+    done = passes("bisect", "net.mlir", "--pipeline", "drops", root=project, folder=net.parent)
+    first, second, *runs = done.stderr.splitlines()
+    count = int(re.fullmatch(r"net.mlir: runs the (\d+) passes of drops", first)[1])
+    assert count > 40 and second == "net.mlir: runs the file itself, on drawn inputs"
+    found = [re.fullmatch(r"net.mlir: run (\d+) of about (\d+): what (.+), state (\d+) of (\d+)", line) for line in runs]
+    searched = [match for match in found if match]
+    assert [int(match[1]) for match in searched] == [*range(1, len(searched) + 1)] and len(searched) > 2
+    assert len(searched) <= int(searched[0][2]) and len({match[5] for match in searched}) == 1
+    assert searched[0][3] == "the passes were given" and searched[1][4] == searched[1][5]
+    assert "drops: drops-an-add left" in [match[3] for match in searched]
+    cut = "net.mlir: cuts down what drops: drops-an-add was given: tries 5 cuts of up to 1 of 5 operations"
+    assert runs[len(searched)] == cut and runs[-1].startswith("tries python -m passes run net-before-drops-an-add.mlir")
+
+
+def test_progress_on_a_terminal(project: Path, net: Path) -> None:
+    """It goes to the terminal and is wiped from it; what is found goes to stdout, a file here."""
+    terminal, end = pty.openpty()
+    with (net.parent / "found.txt").open("w") as found:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "passes", "bisect", "net.mlir", "--pipeline", "drops"],
+            cwd=net.parent,
+            env={**os.environ, "PYTHONPATH": str(project), "TERM": "xterm", "COLUMNS": "160"},
+            stdout=found,
+            stderr=end,
+        )
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(terminal, 4096):
+            shown += part
+    assert child.wait(60) == 1
+    os.close(terminal)
+    text = shown.decode()
+    assert re.search(r"runs the \d+ passes of drops, \d+ of \d+: drops: [-\w#]+", text)
+    assert re.search(r"\d+ s  net.mlir: run 1 of about \d+: what the passes were given", text)
+    assert text.rstrip().endswith(("\x1b[2K", "\x1b[?25h"))
+    found_there = (net.parent / "found.txt").read_text()
+    assert found_there.startswith("net.mlir: right before drops: drops-an-add, wrong after") and "\x1b" not in found_there
+
+
 def test_a_fault_that_a_later_pass_hides(project: Path, net: Path) -> None:
     words = ("bisect", "net.mlir", "--pipeline", "hides")
     done = passes(*words, root=project, folder=net.parent, status=0)
@@ -256,13 +359,16 @@ def test_pipelines_without_mistakes(net: Path) -> None:
 
 def test_a_check_that_finds_nothing(net: Path) -> None:
     done = passes("run", net, "--pipeline", "midend", "--check", status=0)
-    assert "the numbers are the same before and after" in done.stderr and "func.func @net" in done.stdout
+    assert done.stdout == f"{net}: the numbers are the same before and after\n" and not done.stderr
+    left = net.with_name("left.mlir")
+    passes("run", net, "--pipeline", "midend", "--check", "-o", left, status=0)
+    assert "func.func @net" in left.read_text()
 
 
 @pytest.mark.parametrize(
     ("text", "words", "sentence"),
     [
-        ("func.func @f(", (), "is not valid MLIR"),
+        ("func.func @f(", (), "x.mlir is not valid MLIR: "),
         ("module {}", (), "x.mlir holds no operation; expected a module with a function"),
         ("func.func @f(%x: tensor<?xf32>) { return }", (), "'f' takes or returns tensor<?xf32>; expected"),
         ("func.func @f(%x: f32) { return }", (), "'f' takes or returns f32; expected tensors and memory of fixed sizes"),
@@ -278,73 +384,10 @@ def test_a_check_that_finds_nothing(net: Path) -> None:
 def test_what_cannot_be_searched(text: str, words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
     (tmp_path / "x.mlir").write_text(text)
     done = passes("bisect", "x.mlir", *words, root=ROOT, folder=tmp_path, status=2)
-    assert sentence in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    assert sentence in done.stderr.splitlines()[-1] and not done.stdout, done.stderr
+    assert "x.mlir: x.mlir" not in done.stderr
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = passes("bisect", "gone.mlir", folder=tmp_path, status=2)
-    assert done.stderr == "gone.mlir: No such file or directory; expected a file of MLIR\n"
-
-
-# ---- the search alone
-
-
-def verdict(kind: str) -> Verdict:
-    finding = Finding("r", "", "", 1.0, 0.0, (0,), "1", "0", "", kind == "right")
-    return Verdict(said="cannot be lowered") if kind == "unknown" else Verdict((finding,))
-
-
-def searched(states: str, every: bool) -> tuple[Found, list[int]]:
-    """`states` has a letter for each: right, wrong or unknown."""
-    kinds = {"r": "right", "w": "wrong", "u": "unknown"}
-    recorded = Recorded(Path(), tuple(Pass("p", str(i), i) for i in range(1, len(states))))
-    run: list[int] = []
-
-    def judge(state: int) -> Verdict:
-        run.append(state)
-        return verdict(kinds[states[state]])
-
-    return search(recorded, judge, every), run
-
-
-@pytest.mark.parametrize(
-    ("states", "every", "right", "wrong"),
-    [
-        ("rrrrwwww", False, 3, 4),
-        ("rw", False, 0, 1),
-        ("rrrrrrrr", False, 7, None),
-        ("rrwrrrrr", False, 7, None),  # it ends right
-        ("rrwrrrrr", True, 1, 2),
-        ("rrruuuww", False, 2, 6),
-        ("rrrwwuuu", False, 2, 3),
-        ("rrrruuuu", False, 3, None),
-        ("r", False, 0, None),
-        ("r", True, 0, None),
-    ],
-)
-def test_search(states: str, every: bool, right: int, wrong: int | None) -> None:
-    found, run = searched(states, every)
-    assert (found.right, found.wrong) == (right, wrong)
-    assert len(run) == len(set(run)) == found.tried
-    between = states[right + 1 : wrong] if wrong else states[right + 1 :]
-    assert bool(found.unknown) == ("u" in between)
-
-
-def test_a_search_runs_few_states() -> None:
-    found, run = searched("r" * 40 + "w" * 60, False)
-    assert (found.right, found.wrong) == (39, 40) and len(run) < 10
-
-
-# ---- cuts
-
-
-def test_cuts_behind_the_first_that_shows_it_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "net.mlir").write_text(SOURCE)
-    (tmp_path / trial.PICKS).write_text(json.dumps([[0], [1], [2]]))
-    first = steps_of(pipelines.find("midend"))[0].label
-    verdicts = iter([True, False])
-    monkeypatch.setattr(trial, "finding", lambda *about: SimpleNamespace(right=next(verdicts)))
-    given = argparse.Namespace(file=tmp_path / "net.mlir", folder=tmp_path, target="native", function="net", hangs=False)
-    given.pipelines, given.until = "midend", ("midend", first)
-    trial._run(given, io.StringIO())
-    assert json.loads((tmp_path / trial.RIGHT).read_text()) == [True, False, None]
+    assert done.stderr.splitlines()[-1] == "gone.mlir: No such file or directory; expected a file of MLIR"
