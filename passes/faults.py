@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-import os
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,4 +129,6 @@ def _written(place: tuple[str, int]) -> str:
 
 
 def _relative(file: str) -> str:
-    return os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
+    """As somebody names it: below the project, or else below where they are."""
+    base = next((base for base in (ROOT, Path.cwd()) if Path(file).is_relative_to(base)), None)
+    return str(Path(file).relative_to(base)) if base else file
