@@ -78,7 +78,7 @@ def test_a_pass_that_raises_is_found_with_its_line(copy: Path) -> None:
     assert "8 stages: 2 right, 6 cannot be run" in verified and "bisect" not in verified
     done = run("doit", "model=mlp", "bisect", root=copy, fails=True)
     line = (copy / "passes/expand_exp.py").read_text().partition("half a table")[0].count("\n") + 1
-    raises = f"midend: expand-exp raises ValueError: half a table at passes/expand_exp.py:{line}"
+    raises = f"midend: expand-exp raises ValueError: half a table (passes/expand_exp.py:{line})"
     assert f"build/mlp/subgraph0.mlir: {raises}; what it was given is right\n" in done.stdout
     assert "the operation" not in done.stdout and "the numbers go wrong" not in done.stdout
     assert "   there is a fault, told above\n   again, alone: doit model=mlp bisect\n" in done.stdout
