@@ -56,7 +56,12 @@ def place(error: BaseException) -> str:
     if behind := _after(PIPELINES, lines):
         its = [place for place in behind if place[0] == behind[0][0]][-1]
         return _written(its) if its == behind[-1] else f"{_written(its)}, in {_written(behind[-1])}"
-    return "" if all(map(known, _chain(error))) else _written((_after(STAGES, lines) or lines)[-1])
+    if all(map(known, _chain(error))):
+        return ""
+    last = (_after(STAGES, lines) or lines)[-1]
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    foreseen = known(error) and last[0] == frame.f_code.co_filename  # where it was caught and put into a sentence
+    return "" if foreseen else _written(last)
 
 
 def steps(error: BaseException) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import faulthandler
 import importlib
 import json
 import os
@@ -30,6 +31,7 @@ def main() -> int:
     began = time.time_ns()
     options = _arguments()
     signal.signal(signal.SIGTERM, _interrupted)
+    faulthandler.enable()  # a crash tells the line of Python that it came from
     _keep_no_code_of_new_files()
     watch = Watch(Path.cwd()) if options.tell else None
     if watch:

@@ -53,6 +53,9 @@ def fail(inputs, outputs):
     print("about to fail")
     raise ValueError("it cannot be done")
 
+def crash(inputs, outputs):
+    os.abort()
+
 def look(inputs, outputs):
     """Uses a variable, a data file, a program and a module that may be missing."""
     try:

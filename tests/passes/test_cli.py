@@ -263,6 +263,7 @@ def test_unverified_passes_may_leave_a_broken_module_to_look_at(planted: Path, s
 def test_a_misspelt_pass_in_a_pipeline_is_told_before_anything_runs(planted: Path, sums: Path) -> None:
     done = passes("run", sums, "--pipeline", "misspelt", root=planted, status=2)
     assert "misspelt: no pass 'canonicalise'; did you mean 'canonicalize'?" in done.stderr
+    assert "pipelines.py" not in done.stderr, "where it was found out is no place to look at"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

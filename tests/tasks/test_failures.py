@@ -54,7 +54,7 @@ MISTAKES = {
         FORWARD,
     ),
 }
-LOWERS = {"forward": "x = torch.randn_like(x)"}
+LOWERS = {"lowers": "x = torch.randn_like(x)", "squeezes": "x = x.unsqueeze(0)"}  # the lines of models that are right
 DOES = '    """Replace math.exp on f32 scalars."""\n'  # a pass
 EMPTY = "x.mlir holds no operation; expected a module with a function, such as `doit frontend` makes"
 
@@ -63,7 +63,8 @@ EMPTY = "x.mlir holds no operation; expected a module with a function, such as `
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, with models that are wrong."""
     root = copied(tmp_path_factory.mktemp("project"))
-    for name, (mistake, _, _) in {**MISTAKES, "lowers": (LOWERS, "", 0)}.items():
+    mistakes = {name: mistake for name, (mistake, _, _) in MISTAKES.items()}
+    for name, mistake in (mistakes | {name: {"forward": line} for name, line in LOWERS.items()}).items():
         lines = dict.fromkeys(("imports", "init", "forward"), "pass") | mistake
         (root / f"model/{name}.py").write_text(MODEL.format(**lines))
     return root
@@ -117,6 +118,17 @@ def test_an_operator_that_nobody_lowers(root: Path) -> None:
     said = say(root, "doit", "model=lowers", "midend", status=2)
     assert once(said, "randn_like: aten.randn_like.default (4x4xf32) -> 4x4xf32 at model/lowers.py:18")
     assert once(said, "no lowering for 1 node") and once(said, "add a row or a function to one of frontend/ops/tosa")
+
+
+def test_a_lowering_that_raises(root: Path) -> None:
+    """The node, its line of the model and the line of the lowering."""
+    path = root / "frontend/ops/tosa.py"
+    head = "def squeeze(out: ir.Type, self: ir.Value, **_: Any) -> ir.Value:\n"
+    with edited(path, head, f"{head}    raise KeyError('planted')\n"):
+        line = path.read_text().splitlines().index("    raise KeyError('planted')") + 1
+        said = say(root, "doit", "model=squeezes", "midend", status=2)
+    sentence = once(said, f"at model/squeezes.py:{FORWARD}: its tosa lowering failed: KeyError: 'planted'")
+    assert f"(frontend/ops/tosa.py:{line}); see " in sentence
 
 
 def test_a_report_tells_which_stage_failed_and_why(root: Path) -> None:

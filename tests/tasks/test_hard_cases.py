@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import signal
 import time
@@ -120,6 +121,14 @@ def test_a_failure_stops_only_what_needs_it(project: Project) -> None:
     project.write("stages.py", project.read("stages.py") + "\njoin = fail\n")
     assert project.doit() == {"bad", "after", "beside"}
     assert not (project.root / "out/.state/bad.log").exists()
+
+
+def test_a_step_that_crashes(project: Project) -> None:
+    """The log has the line of Python that it came from."""
+    project.steps({"name": "bad", "run": "stages:crash", "inputs": ["./source.txt"], "outputs": ["out/bad"]})
+    project.doit(status=1)
+    assert "   it crashed with SIGABRT; see out/.state/bad.log\n" in project.output and "Fatal" not in project.output
+    assert re.search(r'stages\.py", line \d+ in crash', project.read("out/.state/bad.log"))
 
 
 def test_steps_side_by_side(project: Project) -> None:
