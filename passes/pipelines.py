@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
+from passes import faults
 from passes.boundaries import distinct_results, read_only_arguments, results_as_allocated, results_of_callees
 from passes.chunks import dynamic_chunks
 from passes.copies import copies_to_linalg
@@ -16,7 +17,6 @@ from passes.names import nearest
 from passes.parallelize import parallelize
 from passes.protect_products import protect_products, restore_products
 from passes.reassociate import reassociate_sums
-from passes.schedule import ScheduleError
 from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
 from passes.starts import own_starts
@@ -128,7 +128,14 @@ VARIANTS: dict[str, Pipeline] = {"midend-sequential": SEQUENTIAL}  # in place of
 
 
 class PipelineError(Exception):
-    """A pipeline that cannot be built or that failed on a module: which, at which pass, and why."""
+    """A pipeline that cannot be built or that failed on a module: which, at which pass, and why.
+
+    `step` is the pass that failed, as it is addressed; empty where none ran.
+    """
+
+    def __init__(self, sentence: str, step: str = "") -> None:
+        super().__init__(sentence)
+        self.step = step
 
 
 def find(name: str) -> Pipeline:
@@ -169,7 +176,10 @@ def run(
     around: Around = lambda step, module: nullcontext(),
     verify: bool = True,
 ) -> None:
-    """Run a pipeline of PIPELINES, or some steps of it, on a module, in place; the module is verified after each pass."""
+    """Run a pipeline of PIPELINES, or some steps of it, on a module, in place; the module is verified after each pass.
+
+    Raises PipelineError for whatever a pass raises.
+    """
     steps = list(steps_of(find(name)) if steps is None else steps)
     with module.context, ir.Location.unknown():
         managers = [build((step.entry,), target, module.context, name) for step in steps]
@@ -178,8 +188,8 @@ def run(
             try:
                 with around(step, module):
                     manager.run(module.operation)
-            except (ir.MLIRError, ScheduleError) as error:
-                raise PipelineError(f"{name}: {step.label}: {error}") from error
+            except Exception as error:
+                raise PipelineError(f"{name}: {step.label}: {faults.sentence(error)}", step.label) from error
 
 
 def _add(manager: passmanager.PassManager, function: PythonPass, target: Target) -> None:

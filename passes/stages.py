@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from passes import faults
 from passes.mlir import ir
 
 
@@ -18,7 +20,9 @@ def read(path: Path) -> ir.Module:
     except OSError as error:
         raise BadModule(f"{path}: {error.strerror}; expected a file of MLIR") from error
     except ir.MLIRError as error:
-        raise BadModule(f"{path} is not valid MLIR: {error}") from error
+        raise BadModule(f"{path} is not valid MLIR: {faults.sentence(error)}") from error
+    if not len(module.body.operations):
+        raise BadModule(f"{path} holds no operation; expected a module with a function, such as `doit frontend` makes")
     _locate_unwritten(module, f'loc("{path}":')
     return module
 
@@ -36,7 +40,13 @@ def run_pipeline(inputs: list[Path], outputs: list[Path], pipeline: str, target:
     from passes import pipelines, targets  # here, so that an edited pass does not make translation run again
 
     module = read(inputs[0])
-    pipelines.run(module, pipeline, targets.find(target))
+    try:
+        pipelines.run(module, pipeline, targets.find(target))
+    except pipelines.PipelineError as error:
+        if not error.step:
+            raise
+        words = [str(inputs[0]), "--pipeline", pipeline, "--target", target, "--stop-after", error.step]
+        raise pipelines.PipelineError(f"{error}; `python -m passes run {shlex.join(words)}` repeats it", error.step) from error
     write(module, outputs[0])
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
+from passes import faults
 from tasks.builder import Builder, StepFailed
 from tasks.settings import Settings
 from tasks.stages import GROUPS, Stage, stages
@@ -57,8 +58,8 @@ class Build(BaseAction):
             return TaskFailed(str(error))
         except OSError as error:
             return TaskFailed(f"{error.filename or self.builder.folder}: {error.strerror or error}")
-        except Exception:  # in a thread of doit's it would end the run
-            return TaskFailed(traceback.format_exc())
+        except Exception as error:  # in a thread of doit's it would end the run
+            return TaskFailed(faults.sentence(error))
         return None
 
     def __str__(self) -> str:
@@ -84,8 +85,9 @@ class Measure(BaseAction):
             status = subprocess.run(self.command, check=False).returncode
         if status in self.means:
             return TaskFailed(self.means[status])
-        ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-        return TaskFailed(f"{' '.join(self.command)}: {ended}") if status else None
+        if status < 0:
+            return TaskFailed(f"{' '.join(self.command)}: crashed with {Signals(-status).name}")
+        return TaskFailed(f"it ended with exit status {status}, see above") if status else None
 
     def __str__(self) -> str:
         return " ".join(self.command)

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from signal import Signals
 from threading import Condition, Lock
 from typing import IO
 
@@ -24,12 +25,17 @@ from tasks.digests import Digests, kind_of, signature
 from tasks.records import Record
 from tasks.steps import Step
 
+TOLD = "told.json"  # what a stage says of itself
 NEVER = "not built here yet"
 CHANGED = "what it was made from changed meanwhile; the next run makes it again\n"
 
 
 class StepFailed(Exception):
-    """A step that failed, with what it printed."""
+    """A step that failed: why, in a sentence. `incomplete`: its outputs are of use all the same."""
+
+    def __init__(self, sentence: str, incomplete: bool = False) -> None:
+        super().__init__(sentence)
+        self.incomplete = incomplete
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Builder:
         return records.difference(record, step, self.digests, held, unsettled) if record else NEVER
 
     def build(self, step: Step) -> Outcome:
-        """Make the step's outputs; raises StepFailed."""
+        """Make the step's outputs; raises StepFailed, whose sentence is then in `records.log_of(step)`."""
         with self._quiet:
             self._busy += 1
         try:
@@ -98,6 +104,7 @@ class Builder:
         staging = self.state / "staging" / step.name.replace(":", "-")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
+        records.log_of(step).unlink(missing_ok=True)
         try:
             hit = self.cache.fetch(step, inputs, self.digests, staging) if self.cache else None
             text = "" if hit else self._run(step, staging)
@@ -109,6 +116,10 @@ class Builder:
                 text += CHANGED
             elif self.cache and not hit:
                 self.cache.store(step, record)
+        except StepFailed as error:
+            if error.incomplete:
+                self._publish(step, None, staging)
+            raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         return Outcome("cached" if hit else "built", text, time.perf_counter() - begin)
@@ -161,16 +172,29 @@ class Builder:
         outputs = [str(staging / Path(path).name) for path in step.outputs]
         options = [f"{name}={value}" for name, value in step.options.items()]
         command = [sys.executable, "-m", "tasks.stage", step.run, "--in", *step.inputs, "--out", *outputs]
-        command += ["--uses", str(staging / "uses.json"), *(["--set", *options] if options else [])]
+        command += ["--tell", str(staging / TOLD), *(["--set", *options] if options else [])]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
-            ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
-            raise StepFailed(done.stdout.strip().replace(f"{staging}/", f"{self.folder}/") or ended)
+            raise self._failure(step, staging, done)
         return done.stdout
+
+    def _failure(self, step: Step, staging: Path, done: subprocess.CompletedProcess[str]) -> StepFailed:
+        """Why a step failed. Its log has that, too, and whatever it printed, and the traceback of what nobody foresaw."""
+        try:
+            told = json.loads((staging / TOLD).read_text())
+            more = told["trace"]
+        except (FileNotFoundError, ValueError):  # it did not come to it
+            told = {"sentence": _fate(done), "trace": "", "incomplete": False}
+            more = done.stdout.strip().removesuffix(told["sentence"])
+        log = records.log_of(step)
+        parts = [text.replace(f"{staging}/", f"{self.folder}/") for text in (told["sentence"], done.stdout, told["trace"])]
+        with suppress(OSError):
+            log.write_text("\n\n".join(text for text in parts if text.strip()))
+        return StepFailed(f"{parts[0]}; see {log}" if more else parts[0], told["incomplete"])
 
     def _record(self, step: Step, inputs: dict[str, str | None], staging: Path, seconds: float) -> Record | None:
         """What the step used and made; None when something that it used was changed while it ran."""
-        uses = json.loads((staging / "uses.json").read_text())
+        uses = json.loads((staging / TOLD).read_text())
         began = uses.pop("began")
         known = {os.path.realpath(path) for path in inputs}
         files = {path: kind for path, kind in uses["files"].items() if os.path.realpath(path) not in known}
@@ -219,6 +243,14 @@ class Builder:
         if record:
             records.save(record, records.path_of(step))
         return said
+
+
+def _fate(done: subprocess.CompletedProcess[str]) -> str:
+    """How a process ended that did not say why."""
+    if done.returncode < 0:
+        return f"it crashed with {Signals(-done.returncode).name}"
+    said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    return said[-1] if said else f"it ended with exit status {done.returncode}"
 
 
 def _changed_since(path: str, began: int) -> bool:

@@ -8,11 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from doit import cmd_clean as doit_clean
+from doit import cmd_info as doit_info
+from doit import cmd_run as doit_run
 from doit.cmd_base import DoitCmdBase, check_tasks_exist
 from doit.cmd_list import List
 from doit.control import TaskControl
 from doit.exceptions import InvalidCommand
 
+from passes.names import nearest
 from tasks import cache, records, trace
 from tasks.build import Build, UpToDate
 from tasks.builder import Builder
@@ -67,6 +71,38 @@ class Forecast:
         return (HELD, f"{', '.join(held)} kept as edited") if held else (CURRENT, "")
 
 
+class Names(DoitCmdBase):
+    """A command that takes names of tasks: where there is no such name it says which there are."""
+
+    def execute(self, params: Any, args: list[str]) -> Any:
+        try:
+            return super().execute(params, args)
+        except (InvalidCommand, KeyError):
+            tasks = getattr(self, "task_list", [])
+            there = {name for task in tasks for name in (task.name, *task.targets)}
+            missing = [word for word in args if word not in there and "*" not in word]
+            if not tasks or not missing:
+                raise
+            raise InvalidCommand(self._no(missing[0], [task.name for task in tasks])) from None
+
+    def _no(self, word: str, tasks: list[str]) -> str:
+        near = nearest(word, {*tasks, *self.loader.cmd_names})
+        groups = ", ".join(name for name in tasks if ":" not in name)
+        return f"no task, file or command {word!r}{near or f'; the tasks are {groups}.'} `doit list` says what they do"
+
+
+class Run(Names, doit_run.Run):
+    """doit's own."""
+
+
+class Info(Names, doit_info.Info):
+    """doit's own."""
+
+
+class Clean(Names, doit_clean.Clean):
+    """doit's own."""
+
+
 class Command(DoitCmdBase):
     """A command without options of its own."""
 
@@ -74,7 +110,7 @@ class Command(DoitCmdBase):
     cmd_options = ()
 
 
-class Plan(Command):
+class Plan(Names, Command):
     doc_purpose = "what would run, and why"
     doc_usage = "[TASK/TARGET...]"
 
@@ -93,14 +129,27 @@ class Plan(Command):
         return 0
 
 
-class Listing(List):
-    """doit's list, whose status is true for groups and for what depends on something that will run."""
+class Listing(Names, List):
+    """doit's list, whose status is true for groups and for what depends on something that will run.
+
+    Commands that look like tasks are listed, too.
+    """
+
+    name = "list"
 
     @cached_property
     def _forecast(self) -> Forecast:
         control = TaskControl(self.task_list)
         control.process(None)
         return Forecast(control.tasks, builder_of(self.task_list))
+
+    def execute(self, params: Any, args: list[str]) -> Any:
+        status = super().execute(params, args)
+        if not args and not any(params[name] for name in ("quiet", "status", "template")):
+            width = 3 + max(len(task.name) for task in self.task_list if params["subtasks"] or not task.subtask_of)
+            for command in (Benchmarks, Report):
+                self.outstream.write(f"{command.get_name():{width}}{command.doc_purpose}\n")
+        return status
 
     def _print_task(self, template: str, task: Any, status: bool, list_deps: bool, tasks: Any) -> None:
         if status:
@@ -150,7 +199,7 @@ class Benchmarks(Command):
         return main(pos_args or [], from_command_line(), self.outstream)
 
 
-class Forget(Command):
+class Forget(Names, Command):
     doc_purpose = "forget that tasks succeeded: they are built again"
     doc_usage = "[TASK...]"
 
@@ -218,9 +267,10 @@ class Report(Command):
             builds = [action.step for action in task.actions if isinstance(action, Build)]
             record = records.load(records.path_of(builds[0])) if builds else None
             what, why = forecast.of(name) if builds else ("on demand", "")
-            what = {RUN: "would run", MAYBE: "may run"}.get(what, what)
+            fault = records.fault(builds[0]) if builds and what in (RUN, MAYBE) else ""
+            what = "failed" if fault else {RUN: "would run", MAYBE: "may run"}.get(what, what)
             seconds = record.seconds if record else took.get(name)
-            nodes.append(Node(name, task.doc, what, why, seconds, tuple(sorted(task.task_dep))))
+            nodes.append(Node(name, task.doc, what, fault or why, seconds, tuple(sorted(task.task_dep))))
         self.outstream.write(f"{write(nodes, settings.folder, settings.root, settings.words)}\n")
         return 0
 

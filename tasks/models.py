@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from passes.names import nearest
 
 FOLDER = Path("model")
 KERNELS = "kernels"  # its folder of models that are one operation or a few: found by name, but not listed among the models
@@ -77,10 +78,8 @@ def _in(folder: Path) -> list[str]:
 def find(name: str) -> Model:
     path = (FOLDER / KERNELS if name in kernels() else FOLDER) / f"{name}.py"
     if name not in (known := [*names(), *kernels()]):
-        close = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         there = f"{FOLDER}/ has: {', '.join(names())}; {FOLDER / KERNELS}/ has: {', '.join(kernels())}"
-        raise UnknownModel(f"no model {name!r}{hint} {there}; add {path} for another")
+        raise UnknownModel(f"no model {name!r}{nearest(name, known) or '.'} {there}; add {path} for another")
     try:
         return _read(name, path)
     except (SyntaxError, ValueError, KeyError, TypeError) as error:

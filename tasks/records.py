@@ -47,6 +47,19 @@ def path_of(step: Step) -> str:
     return f"{step.folder}/{FOLDER}/{step.name.replace(':', '-')}.json"
 
 
+def log_of(step: Step) -> Path:
+    """What a step said that failed the last time it ran: a sentence, and after an empty line the rest."""
+    return Path(path_of(step)).with_suffix(".log")
+
+
+def fault(step: Step) -> str:
+    """Why a step failed the last time it ran; empty if it did not."""
+    try:
+        return log_of(step).read_text().partition("\n\n")[0]
+    except FileNotFoundError:
+        return ""
+
+
 def load(path: str) -> Record | None:
     """The record, or None where there is none that can be read."""
     try:

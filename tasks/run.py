@@ -25,11 +25,12 @@ def run_tasks(settings: Settings, builder: Builder) -> Iterator[Task]:
     staged = str(folder / f"{model.runner}-staged")
     data = [str(folder / name) for name in data_of(settings)]
     counts = [word for name, value in settings.run.items() for word in (f"--{name}", str(value))]
-    run_json = str(folder / "run.json")
+    run_json, again = str(folder / "run.json"), " ".join(["doit", *settings.words])
+    wrong = f"the answer is wrong, see above: `{again} verify` tells from which stage on, `{again} bisect` from which pass"
     yield _always(
         "run",
         "run the staged executable: verify every output element against PyTorch, time it, write run.json",
-        Measure([staged, "--json", run_json, *counts], builder, run_json),
+        Measure([staged, "--json", run_json, *counts], builder, run_json, means={1: wrong}),
         [staged, *data],
         run_json,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from doit import doit_cmd
 from doit.exceptions import InvalidCommand
 
 from passes import targets, tilings
+from passes.names import nearest
 from tasks import models
 from tasks.bench import engines
 from tasks.benchmarks import table
@@ -135,9 +135,7 @@ def _benchmarks(words: dict[str, str]) -> dict[str, Any]:
 def _one_of(name: str, texts: list[str], accepted: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         if text not in accepted:
-            close = difflib.get_close_matches(text, accepted, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise InvalidCommand(f"{name}={text}: expected {', '.join(accepted)}{hint}")
+            raise InvalidCommand(f"{name}={text}: expected {', '.join(accepted)}{nearest(text, accepted)}")
     return tuple(texts)
 
 
@@ -177,6 +175,4 @@ def _unknown(name: str, model: models.Model) -> str:
     lengths = ["seq_lens"] if "seq_len" in model.settings else []
     measuring = ["search", "timeout", "every", "size", "regressions", "trace", *COUNTS, "engines", "rounds", "dtypes", *lengths]
     known = ["model", "build", "dtype", "target", "parallel", "cache", *measuring, *model.settings]
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{name}=: nothing takes it{hint} Known for {model.name}: {', '.join(known)}"
+    return f"{name}=: nothing takes it{nearest(name, known) or '.'} Known for {model.name}: {', '.join(known)}"

@@ -1,41 +1,39 @@
-"""Run one stage: `python -m tasks.stage MODULE:FUNCTION --in FILE... --out FILE... [--uses FILE] --set NAME=VALUE...`
+"""Run one stage: `python -m tasks.stage MODULE:FUNCTION --in FILE... --out FILE... [--tell FILE] --set NAME=VALUE...`
 
-Outputs appear under their names only when the stage has succeeded. A mistake that the project knows is one sentence. `--uses`
-leaves a file that says what the stage read besides its inputs.
+Outputs appear under their names only when the stage has succeeded, or is Incomplete. Any error is one sentence. `--tell` leaves
+a file that says what the stage read besides its inputs, or the sentence and the traceback of its error.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import faulthandler
 import importlib
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn
 
+from passes import faults
 from tasks.watch import Watch
 
-PACKAGES = ("frontend", "passes", "runner", "model", "tasks")
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 CLOCK = 2.0  # seconds, more than the step of a time stamp in compiled code
-
-
-class Forgotten(Exception):
-    """A stage that did not make all of its outputs."""
 
 
 def main() -> int:
     began = time.time_ns()
     options = _arguments()
     signal.signal(signal.SIGTERM, _interrupted)
+    faulthandler.enable()  # a crash tells the line of Python that it came from
     _keep_no_code_of_new_files()
-    watch = Watch(Path.cwd()) if options.uses else None
+    watch = Watch(Path.cwd()) if options.tell else None
     if watch:
         die_with_parent()
     outputs = [Path(p) for p in options.outputs]
@@ -46,15 +44,29 @@ def main() -> int:
         inputs = [Path(name) for name in options.inputs]
         used = _atomically(outputs, lambda parts: run(inputs, parts, **settings))
         if watch:
-            _write_uses(Path(options.uses), watch, used or (), began)
+            _tell(options.tell, **watch.uses(used or ()).plain(), began=began)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not known(error):
-            raise
-        print(_sentence(error, outputs), file=sys.stderr)
+        _tell_why(options.tell, error, outputs)
         return 1
     return 0
+
+
+def _tell(path: str, **told: Any) -> None:
+    Path(path).write_text(json.dumps(told))
+
+
+def _tell_why(path: str | None, error: Exception, outputs: list[Path]) -> None:
+    sentence = faults.sentence(error, ", ".join(map(str, outputs)))
+    trace = faults.trace(error) if faults.unexpected(error) else ""
+    try:
+        if path:
+            _tell(path, sentence=sentence, trace=trace, incomplete=isinstance(error, faults.Incomplete))
+            return
+    except OSError:  # no room for it, say
+        pass
+    print(sentence, file=sys.stderr)
 
 
 def _keep_no_code_of_new_files() -> None:
@@ -69,18 +81,24 @@ def _keep_no_code_of_new_files() -> None:
 
 
 def _atomically(outputs: list[Path], write: Callable[[list[Path]], Any]) -> Any:
-    """Let `write` fill files beside the outputs, then rename them; on any failure none of them stays."""
+    """Let `write` fill files beside the outputs, then rename them; on any failure but Incomplete none of them stays."""
     parts = [path.with_name(f".part-{os.getpid()}-{path.name}") for path in outputs]
     for path in outputs:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
+    result, incomplete = None, None
     try:
-        result = write(parts)
+        try:
+            result = write(parts)
+        except faults.Incomplete as error:
+            incomplete = error
         for part, path in zip(parts, outputs, strict=True):
             if not part.exists():
-                raise Forgotten(f"{path}: the stage ended without making it")
+                raise faults.Forgotten(f"{path}: the stage ended without making it")
         for part, path in zip(parts, outputs, strict=True):
             os.replace(part, path)
+        if incomplete:
+            raise incomplete
         return result
     finally:
         for part in parts:
@@ -93,22 +111,6 @@ def _sweep(path: Path) -> None:
         pid = part.name.split("-")[1]
         if not Path("/proc", pid).exists():
             part.unlink(missing_ok=True)
-
-
-def _write_uses(path: Path, watch: Watch, also: Iterable[Path], began: int) -> None:
-    path.write_text(json.dumps({**watch.uses(also).plain(), "began": began}))
-
-
-def known(error: Exception) -> bool:
-    """Whether an error is a mistake that the project has a sentence for."""
-    return isinstance(error, OSError | Forgotten) or type(error).__module__.partition(".")[0] in PACKAGES
-
-
-def _sentence(error: Exception, outputs: list[Path]) -> str:
-    """A write that fails does not say of which file: then it is one of the outputs."""
-    if isinstance(error, OSError) and type(error).__module__ == "builtins":
-        return f"{error.filename or ', '.join(map(str, outputs))}: {error.strerror}" if error.strerror else str(error)
-    return str(error)
 
 
 def die_with_parent() -> None:
@@ -128,7 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("run", metavar="MODULE:FUNCTION")
     parser.add_argument("--in", dest="inputs", nargs="*", default=[], metavar="FILE")
     parser.add_argument("--out", dest="outputs", nargs="*", default=[], metavar="FILE")
-    parser.add_argument("--uses", metavar="FILE")
+    parser.add_argument("--tell", metavar="FILE")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     return parser.parse_args()
 

@@ -12,13 +12,13 @@ from typing import Any
 from doit.action import BaseAction
 from doit.exceptions import TaskFailed
 
+from passes import faults
 from runner.checking import ENDS, PARTS
 from tasks.build import Measure, Task, step_of, step_task
 from tasks.builder import Builder, StepFailed
 from tasks.reporter import MARKS
 from tasks.settings import Settings
 from tasks.stages import DATA, THREADS, Stage, pipelines, stages
-from tasks.steps import Step
 
 BISECTED = {1: "there is a fault, told above", 2: "nothing could be found out, for the reason above"}  # by exit status
 
@@ -120,13 +120,13 @@ class Verify(BaseAction):
             if step.outputs[0].endswith((".s", ".html")):  # to read, not to run
                 continue
             if broken := next((failed[path] for path in step.inputs if path in failed), ""):
-                failed |= dict.fromkeys(step.outputs, broken)
+                failed |= dict.fromkeys(step.outputs, broken.partition(": ")[0])  # the sentence stands where it belongs
                 continue
             try:
                 why = self.builder.why(step)
                 outcome = self.builder.build(step)
             except StepFailed as error:
-                failed |= dict.fromkeys(step.outputs, _sentence(step, str(error)))
+                failed |= dict.fromkeys(step.outputs, faults.brief(f"not built, {step.name} failed: {error}"))
             else:
                 if outcome.how != "already":
                     print(f"{MARKS[outcome.how]}  {step.name:28s} {outcome.seconds:6.2f} s   {why}\n{outcome.text}", end="")
@@ -152,13 +152,6 @@ def _next(rows: dict[str, dict[str, Any]], settings: Settings) -> str:
     if "out of time" in words.values():
         found.append(f"`{again} timeout=SECONDS verify` gives each run more than {settings.timeout}")
     return "; ".join(found)
-
-
-def _sentence(step: Step, said: str) -> str:
-    """The last line is the error itself where a step ended with a traceback, and the first one where it says a sentence."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    last = lines[-1] if lines[0].startswith("Traceback") else lines[0]
-    return f"not built, {step.name} failed: {last.strip()}"
 
 
 def _missing(failed: dict[str, str], folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,6 +53,9 @@ def fail(inputs, outputs):
     print("about to fail")
     raise ValueError("it cannot be done")
 
+def crash(inputs, outputs):
+    os.abort()
+
 def look(inputs, outputs):
     """Uses a variable, a data file, a program and a module that may be missing."""
     try:
@@ -69,6 +73,15 @@ def remark(inputs, outputs):
     except FileNotFoundError:
         outputs[0].write_text("none")
 '''
+
+
+def copied(to: Path) -> Path:
+    """The project itself, for a test to make mistakes in."""
+    for folder in ("tasks", "frontend", "passes", "runner", "model"):
+        shutil.copytree(ROOT / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dodo.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, to)
+    return to
 
 
 class Project:

@@ -99,7 +99,8 @@ def _export(
             with untraceable.Traceable():
                 return torch.export.export(module, args, kwargs, dynamic_shapes=dynamic_shapes, strict=False)
         except (torch._dynamo.exc.TorchDynamoException, torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode) as e:
-            raise CaptureError(f"torch.export cannot make one graph of {type(module).__name__}: {str(e).strip()}") from e
+            why = str(e).strip().partition("\n")[0]  # it goes on with advice and a listing, which the cause still has
+            raise CaptureError(f"torch.export cannot make one graph of {type(module).__name__}: {why}") from e
 
 
 def _program_frames(_: TracerBase, frames: traceback.StackSummary) -> traceback.StackSummary:

@@ -65,7 +65,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--verify-each", action=argparse.BooleanOptionalAction, default=True, help="verify the module after each pass"
     )
     run.add_argument("--debug-only", metavar="PASS", action="append", default=[], help="log what one of our passes decides")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after; how to find out which pass hangs")
+    run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="give up after; how to find out which pass hangs")
     run.add_argument(
         "--check", action="store_true", help="compare the numbers before and after, by a plain lowering; print only that"
     )
@@ -90,7 +90,16 @@ def _add_bisect(bisect: argparse.ArgumentParser) -> None:
     )
     bisect.add_argument("--every", action="store_true", help="look behind each pass in order, not by halves")
     bisect.add_argument("--into", type=Path, default=Path(), metavar="FOLDER", help="for the file that shows the fault")
-    bisect.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="of one run")
+    bisect.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS", help="of one run")
+
+
+def _seconds(text: str) -> float:
+    try:
+        if 0 < (seconds := float(text)) < float("inf"):
+            return seconds
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text}: expected a number of seconds, more than 0")
 
 
 def _bisect(given: argparse.Namespace) -> int:

@@ -9,12 +9,11 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from passes import pipelines, stages, targets, tilings
+from passes import faults, pipelines, stages, targets, tilings
 from passes.mlir import ir
 from passes.names import nearest
 from passes.steps import Step, UnknownStep, bare, name_of, part, place, steps_of
@@ -39,12 +38,9 @@ def run(given: argparse.Namespace) -> int:
     watch = Watch(given.journal, printed)
     try:
         pipelines.run(module, given.pipeline, target, steps, watch.around, given.verify_each)
-    except pipelines.PipelineError as error:
-        print(error, file=sys.stderr)
-        return 1 if watch.running else 2
-    except Exception:
-        traceback.print_exc()
-        return 1
+    except Exception as error:
+        print(faults.sentence(error), *faults.steps(error), sep="\n  ", file=sys.stderr)
+        return 1 if watch.running or not isinstance(error, pipelines.PipelineError) else 2
     if given.timing:
         print(timing(watch.seconds), file=sys.stderr)
     try:
@@ -122,7 +118,8 @@ def _log(words: list[str]) -> None:
         if name in upstream:
             raise UnknownStep(f"--debug-only {word}: it is MLIR's, whose release build logs nothing; see --print-ir-after")
         if name not in ours():
-            raise UnknownStep(f"--debug-only {word}: no such pass of ours{nearest(name, ours())}")
+            near = nearest(name, ours()) or f"; there are {', '.join(sorted(ours()))}"
+            raise UnknownStep(f"--debug-only {word}: no such pass of ours{near}")
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
         logger = logging.getLogger(ours()[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import shlex
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def _again(file: Path, given: argparse.Namespace) -> list[str]:
 
 
 def _keep(entry: Path, file: Path) -> Path:
-    """The input of a pass, as text in the current folder; nothing that is there is overwritten."""
+    """The input of a pass, as text beside the file that was given; nothing that is there is overwritten."""
     from passes.stages import BadModule, read, write
 
     text = entry.with_name("input.mlir")
@@ -61,8 +62,9 @@ def _keep(entry: Path, file: Path) -> Path:
     except BadModule:
         text = entry  # passes that are not verified may leave what cannot be read: bytecode it is, then
     stem = f"{file.stem}-before-{entry.name.replace('#', '-')}"
+    folder = file.parent if os.access(file.parent, os.W_OK) else Path()
     for number in itertools.count(1):
-        path = Path(f"{stem}{'' if number == 1 else f'.{number}'}.mlir")
+        path = folder / f"{stem}{'' if number == 1 else f'.{number}'}.mlir"
         if not path.exists() or path.read_bytes() == text.read_bytes():
             path.write_bytes(text.read_bytes())
             return path

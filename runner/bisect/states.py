@@ -9,13 +9,13 @@ import argparse
 import json
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from passes import faults
 from runner.checking.child import guarded, process
 
 JOURNAL, MADE = "journal.jsonl", "made.json"
@@ -164,16 +164,7 @@ def _run(given: argparse.Namespace, journal: IO[str]) -> None:
 
 def _raised(error: Exception) -> str:
     """An error and the line of a pass of ours that it comes from; empty if it does not come from one."""
-    from passes import pipelines
-
-    home = Path(pipelines.__file__).parent
-    lines = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    ours = [(path, line) for path, line in lines if path.is_relative_to(home) and path.name != "pipelines.py"]
-    if not ours:
-        return ""
-    path, line = ours[-1]
-    said = " ".join(str(error).partition("\n note:")[0].split())  # a note of MLIR's shows the whole operation
-    return f"{type(error).__name__}{said and ': '}{said} at {path.relative_to(home.parent)}:{line}"
+    return faults.sentence(error) if faults.place(error) else ""
 
 
 def _described(function: Any) -> list[dict[str, Any]]:

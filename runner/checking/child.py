@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from passes import faults
+
 THREADS = (4, 4, 3, 1)  # of the runs of parallel code; more than the machine may have, so that they take turns
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
@@ -48,14 +50,11 @@ def run(command: Sequence[str], timeout: float, environment: Mapping[str, str]) 
 
 
 def guarded(run: Callable[[], None]) -> int:
-    """What such a module does, with its exit status: an error of the project's own or of the system is one sentence."""
+    """What such a module does, with its exit status: an error is one sentence."""
     ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     try:
         run()
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in ("passes", "runner"):
-            raise
-        sentence = str(error).partition("\n note:")[0]  # a note of MLIR's shows the whole operation
-        print(" ".join(sentence.split()), file=sys.stderr)
+        print(" ".join(faults.sentence(error).split()), file=sys.stderr)
         return 2
     return 0

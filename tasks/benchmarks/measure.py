@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from passes import faults
 from tasks import models
 from tasks.bench.cases import Case
 from tasks.bench.engines import ENGINES
@@ -157,9 +158,7 @@ def _of_doit(said: str) -> str:
         return _last(said)
     after = [line.strip() for line in lines[first + 1 :]]
     reasons = [line for line in after[: next((i for i, x in enumerate(after) if x.startswith("again, alone:")), None)] if line]
-    raised = any(line.startswith("Traceback") for line in reasons)
-    said = reasons[-1 if raised else 0] if reasons else "no reason given"
-    return f"{lines[first].split()[1]}: {said[:300]}"
+    return faults.brief(f"{lines[first].split()[1]}: " + ("\n".join(reasons) or "no reason given"))
 
 
 def _verdict(said: str) -> str:

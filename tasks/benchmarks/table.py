@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from passes.names import nearest
 
 SIZES = ("mini", "small", "medium", "large")
 Setting = dict[str, int]
@@ -87,7 +88,5 @@ def chosen(names: Sequence[str]) -> list[Benchmark]:
     """Those of the names, each once, in the order of the table; all without a name. Raises UnknownBenchmark."""
     for name in names:
         if name not in NAMES:
-            close = difflib.get_close_matches(name, NAMES, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UnknownBenchmark(f"no benchmark {name!r}{hint} There are: {', '.join(NAMES)}")
+            raise UnknownBenchmark(f"no benchmark {name!r}{nearest(name, NAMES) or '.'} There are: {', '.join(NAMES)}")
     return [benchmark for benchmark in BENCHMARKS if not names or benchmark.name in names]

@@ -5,21 +5,25 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tasks.stage import die_with_parent, known
+from passes import faults
+from tasks.stage import die_with_parent
 
 
 @dataclass(frozen=True)
 class Ended:
-    """`why` is empty when all went well. `files` are those of the modules that the process had imported by then."""
+    """`why` is empty when all went well, and `trace` unless it was something that nobody foresaw.
+
+    `files` are those of the modules that the process had imported by then.
+    """
 
     why: str
+    trace: str = ""
     files: tuple[Path, ...] = ()
 
 
@@ -50,12 +54,10 @@ def apart(work: Callable[[Callable[[Any], None]], None], timeout: float) -> Iter
 
 def _run(work: Callable[[Callable[[Any], None]], None], writer: Connection) -> None:
     die_with_parent()
-    why = ""
+    why = trace = ""
     try:
         work(writer.send)
     except Exception as error:
-        why = str(error) if known(error) else f"{type(error).__name__}: {error}"
-        if not known(error):
-            traceback.print_exc()
+        why, trace = faults.sentence(error), faults.trace(error) if faults.unexpected(error) else ""
     modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    writer.send(Ended(why, tuple(Path(file) for file in modules if file)))
+    writer.send(Ended(why, trace, tuple(Path(file) for file in modules if file)))

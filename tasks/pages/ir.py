@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from passes import origins, pipelines, snapshots, stages, targets, tilings
+from passes import faults, origins, pipelines, snapshots, stages, targets, tilings
 from passes.snapshots import Began, Snapshot
 from passes.targets import Target
 from runner.line_tables import assembly
@@ -30,7 +30,7 @@ class Listing:
 
 
 def page(inputs: list[Path], outputs: list[Path], target: str, parallel: str = "on") -> list[Path]:
-    """One module of the frontend to its page. A pass that fails ends the page, which says so, as this does.
+    """One module of the frontend to its page. A pass that fails ends the page, which says so: then it raises Incomplete.
 
     Returns the files that were used in another process.
     """
@@ -44,12 +44,20 @@ def page(inputs: list[Path], outputs: list[Path], target: str, parallel: str = "
             ended = item
         else:
             made.add(item)
-    if fault := made.fault(ended.why):
-        print(fault)
+    fault = made.fault(ended.why)
     shown = made.plain() | {"module": inputs[0].stem, "build": inputs[0].parent.name, "target": target, "fault": fault}
     packed = [document.packed() for document in made.documents.all]
     outputs[0].write_text(render("ir.html.jinja", page=shown, table=made.documents.table(), documents=packed))
+    if fault:
+        raise _incomplete(fault, ended.trace)
     return list(ended.files)
+
+
+def _incomplete(fault: str, trace: str) -> faults.Incomplete:
+    error = faults.Incomplete(fault)
+    if trace:
+        error.add_note(trace)
+    return error
 
 
 def _work(path: Path, names: list[str], target: Target, say: Callable[[Any], None]) -> None:

@@ -239,7 +239,7 @@ def test_a_pass_that_makes_numbers_wrong(
     [
         ("aborts", "crashes with SIGABRT"),
         ("hangs", "does not end within 30 s"),
-        ("breaks", "fails: breaks: breaks: Failure while executing pass pipeline: error: "),
+        ("breaks", "fails: breaks: breaks: "),
     ],
 )
 def test_a_pass_that_does_not_come_back(pipeline: str, fate: str, project: Path, net: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_pass_that_raises(project: Path, net: Path) -> None:
     done = passes("bisect", "net.mlir", "--pipeline", "raises", root=project, folder=net.parent)
     line = next(i for i, text in enumerate(PLANTED.splitlines(), 1) if '"tile"' in text)
     first, *more = done.stdout.splitlines()
-    raised = f"raises: looks-up raises KeyError: 'tile' at passes/planted.py:{line}"
+    raised = f"raises: looks-up raises KeyError: 'tile' (passes/planted.py:{line})"
     assert first == f"net.mlir: {raised}; what it was given is right"
     assert more[0] == "  cut down to 1 of 5 operations: net-before-looks-up.mlir" and len(more) == 2
     words = shlex.split(more[1].removeprefix("  this shows it: python "))
@@ -369,7 +369,7 @@ def test_a_check_that_finds_nothing(net: Path) -> None:
     ("text", "words", "sentence"),
     [
         ("func.func @f(", (), "x.mlir is not valid MLIR: "),
-        ("module {}", (), "x.mlir: no public func.func with a body"),
+        ("module {}", (), "x.mlir holds no operation; expected a module with a function"),
         ("func.func @f(%x: tensor<?xf32>) { return }", (), "'f' takes or returns tensor<?xf32>; expected"),
         ("func.func @f(%x: f32) { return }", (), "'f' takes or returns f32; expected tensors and memory of fixed sizes"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import resource
 import signal
 import time
@@ -107,8 +108,11 @@ def test_a_failure_stops_only_what_needs_it(project: Project) -> None:
         {"name": "beside", "run": "stages:join", "inputs": ["./source.txt"], "outputs": ["out/beside"]},
     )
     assert project.doit(status=2) == {"beside"}
-    assert "!  bad" in project.output and "about to fail" in project.output
-    assert "ValueError: it cannot be done" in project.output and "again, alone: doit bad" in project.output
+    assert "!  bad" in project.output and "about to fail" not in project.output
+    assert "   ValueError: it cannot be done (stages.py:16); see out/.state/bad.log\n" in project.output
+    assert "again, alone: doit bad" in project.output
+    log = project.read("out/.state/bad.log")
+    assert log.startswith("ValueError: it cannot be done (stages.py:16)\n\nabout to fail\n") and "Traceback" in log
     assert "1 failed, 1 not run" in project.output
     assert set(outputs(project)) == {"beside"}
     project.write(
@@ -116,6 +120,15 @@ def test_a_failure_stops_only_what_needs_it(project: Project) -> None:
     )
     project.write("stages.py", project.read("stages.py") + "\njoin = fail\n")
     assert project.doit() == {"bad", "after", "beside"}
+    assert not (project.root / "out/.state/bad.log").exists()
+
+
+def test_a_step_that_crashes(project: Project) -> None:
+    """The log has the line of Python that it came from."""
+    project.steps({"name": "bad", "run": "stages:crash", "inputs": ["./source.txt"], "outputs": ["out/bad"]})
+    project.doit(status=1)
+    assert "   it crashed with SIGABRT; see out/.state/bad.log\n" in project.output and "Fatal" not in project.output
+    assert re.search(r'stages\.py", line \d+ in crash', project.read("out/.state/bad.log"))
 
 
 def test_steps_side_by_side(project: Project) -> None:

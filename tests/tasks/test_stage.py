@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = '''
 """Stage functions for the tests."""
 import time
+from passes.faults import Incomplete
 from tasks.models import UnknownModel
 
 def write(inputs, outputs, text="new"):
@@ -33,6 +35,10 @@ def raise_known(inputs, outputs):
 def raise_unknown(inputs, outputs):
     half(outputs)
     raise ZeroDivisionError("by zero")
+
+def end_early(inputs, outputs):
+    write(inputs, outputs)
+    raise Incomplete("the last half is missing")
 
 def wait(inputs, outputs):
     half(outputs)
@@ -135,10 +141,24 @@ def test_a_file_that_cannot_be_read_is_a_sentence(start: Stage, place: Path) -> 
     assert (status, words) == (1, "/nowhere/at/all: No such file or directory\n")
 
 
-def test_any_other_mistake_is_a_traceback(start: Stage, place: Path) -> None:
+def test_any_other_mistake_is_a_sentence_with_its_line(start: Stage, place: Path) -> None:
     status, words = finish(start("raise_unknown", place / "a"))
-    assert status == 1
-    assert words.startswith("Traceback") and "in raise_unknown" in words and words.endswith("ZeroDivisionError: by zero\n")
+    line = FUNCTIONS.splitlines().index('    raise ZeroDivisionError("by zero")') + 1
+    assert (status, words) == (1, f"ZeroDivisionError: by zero ({place.parent / 'functions.py'}:{line})\n")
+
+
+def test_what_a_stage_tells_of_a_mistake(start: Stage, place: Path) -> None:
+    """Its sentence, and a traceback only of what nobody foresaw."""
+    for function, foreseen in (("raise_known", True), ("raise_unknown", False)):
+        assert finish(start(function, place / "a", words=("--tell", str(place / "told")))) == (1, "")
+        told = json.loads((place / "told").read_text())
+        assert ("planet" in told["sentence"]) == foreseen and ("by zero" in told["sentence"]) != foreseen
+        assert ("in raise_unknown" in told["trace"]) != foreseen and not told["incomplete"]
+
+
+def test_a_stage_that_is_incomplete_leaves_what_it_made(start: Stage, place: Path) -> None:
+    assert finish(start("end_early", place / "a", place / "b")) == (1, "the last half is missing\n")
+    assert sorted(os.listdir(place)) == ["a", "b"] and (place / "a").read_text() == "new"
 
 
 @pytest.mark.parametrize("old", [None, "old"])
