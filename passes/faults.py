@@ -10,6 +10,7 @@ from pathlib import Path
 PACKAGES = ("frontend", "passes", "runner", "tasks")  # whose own errors say in a sentence what is wrong
 ROOT = Path(__file__).parents[1]
 PIPELINES, STAGES = "passes/pipelines.py", "tasks/stage.py"  # they call passes and stages, whose lines come after theirs
+LAYERS = "torch/nn/modules/"
 LONGEST = 400  # characters of a text that somebody else wrote
 
 
@@ -46,13 +47,15 @@ def brief(said: str) -> str:
 
 
 def place(error: BaseException) -> str:
-    """The last line that ran of a model, else of a pass; else of the project, if the error is unexpected. As `file:line`."""
+    """The last line that ran of a model or a layer, else of a pass; else of the project, if the error is unexpected."""
     for one in reversed(list(_chain(error))):
         if isinstance(one, SyntaxError) and one.filename:
             return f"{_relative(one.filename)}:{one.lineno}"
     lines = list(_lines(error))
     if models := [place for place in lines if _top(place[0]) == "model"]:
         return _written(models[-1])
+    if layers := list(_layers(error)):
+        return layers[-1]
     if behind := _after(PIPELINES, lines):
         its = [place for place in behind if place[0] == behind[0][0]][-1]
         return _written(its) if its == behind[-1] else f"{_written(its)}, in {_written(behind[-1])}"
@@ -117,6 +120,15 @@ def _lines(error: BaseException) -> Iterator[tuple[str, int]]:
     for one in _chain(error):
         for frame, line in traceback.walk_tb(one.__traceback__):
             yield frame.f_code.co_filename, line
+
+
+def _layers(error: BaseException) -> Iterator[str]:
+    """The lines of PyTorch's own modules that led to it: all that an nn.Sequential has."""
+    for one in _chain(error):
+        for frame, line in traceback.walk_tb(one.__traceback__):
+            _, library, file = frame.f_code.co_filename.rpartition(LAYERS)
+            if library and frame.f_code.co_name == "forward":
+                yield f"{library}{file}:{line}"
 
 
 def _package(error: BaseException) -> str:

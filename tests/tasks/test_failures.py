@@ -108,6 +108,13 @@ def test_a_mistake_in_a_model(root: Path, name: str) -> None:
         assert f'model/{name}.py", line {line}' in log.read_text(), "the traceback"
 
 
+def test_a_mistake_without_a_line_of_the_model(root: Path) -> None:
+    """Layers in a row have only their own."""
+    (root / "model/narrow.py").write_text((root / "model/mlp.py").read_text().replace("(config.features,", "(7,"))
+    said = say(root, "doit", "model=narrow", "run", status=2)
+    assert re.search(r": a and b must have same reduction dim.* \(torch/nn/modules/linear\.py:\d+\); see ", said)
+
+
 @pytest.mark.parametrize("command", ["verify", "ir", "bisect", "onestep"])
 def test_whatever_needs_the_model(root: Path, command: str) -> None:
     said = say(root, "doit", "model=init", command, status=1 if command == "onestep" else 2)
