@@ -47,7 +47,12 @@ def brief(said: str) -> str:
 
 
 def place(error: BaseException) -> str:
-    """The last line that ran of a model or a layer, else of a pass; else of the project, if the error is unexpected."""
+    """The last line that ran of a model or a layer, else of a pass; else of the project, if the error is unexpected.
+
+    Empty for an error that is `located`: it names a file that somebody has to correct.
+    """
+    if getattr(error, "located", False):
+        return ""
     for one in reversed(list(_chain(error))):
         if isinstance(one, SyntaxError) and one.filename:
             return f"{_relative(one.filename)}:{one.lineno}"

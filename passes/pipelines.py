@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
-from passes import faults
+from passes import faults, tilings
 from passes.boundaries import distinct_results, read_only_arguments, results_as_allocated, results_of_callees
 from passes.chunks import dynamic_chunks
 from passes.copies import copies_to_linalg
@@ -178,7 +178,7 @@ def run(
 ) -> None:
     """Run a pipeline of PIPELINES, or some steps of it, on a module, in place; the module is verified after each pass.
 
-    Raises PipelineError for whatever a pass raises.
+    Raises PipelineError for whatever a pass raises, and BadTable for a table of tilings that it cannot read.
     """
     steps = list(steps_of(find(name)) if steps is None else steps)
     with module.context, ir.Location.unknown():
@@ -188,6 +188,8 @@ def run(
             try:
                 with around(step, module):
                     manager.run(module.operation)
+            except tilings.BadTable:  # a file is at fault, which it names, and no pass
+                raise
             except Exception as error:
                 raise PipelineError(f"{name}: {step.label}: {faults.sentence(error)}", step.label) from error
 

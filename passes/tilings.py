@@ -45,6 +45,8 @@ MOST = {"rows": 32, "unroll": 64, "block": 1 << 30, "panels": 1 << 20, "chunks":
 class BadTable(Exception):
     """A table that does not say what a table says: the file, the place, and what is accepted."""
 
+    located = True
+
 
 def default(target: Target) -> Tiling:
     return Tiling(target.rows)
