@@ -37,7 +37,7 @@ LONG = 64  # steps; of shorter sums a processor has several tiles under way
 SHORT = 8  # steps; of so short a sum eager PyTorch rounds the products before it adds them
 FLAT, NARROW = 4, 12  # if rows or columns are fewer than that
 LINE = 64  # bytes of a cache line
-AHEAD = 1 << 13  # bytes between what a single tile of rows reads and what it fetches
+AHEAD = 1 << 13  # bytes between what a single tile reads and what it fetches
 COMPACT = 1 << 16  # bytes of sums that are worth memory of their own
 WORTH_FETCHING = 1 << 14  # bytes of a block; smaller ones come from near
 
@@ -96,8 +96,9 @@ class _Loops:
         self.product, self.target, self.unroll = product, replace(target, rows=tiling.rows), tiling.unroll
         self.left, self.right, self.sums = Left(op, product, target), Right(op, product, target), Sums(op, product, target)
         self.start = start
-        self.columns = column_tiles(product.columns, target)
-        self.one_pass = product.rows is not None and product.rows <= tiling.rows
+        self.columns = column_tiles(product.columns, target, product.rows)
+        single = [count for count, _ in self.columns] == [1]
+        self.one_pass = single and product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
         self.block = product.steps if self.one_pass else k_block(product.steps, self.right.row_bytes, most)
         log.debug(

@@ -25,9 +25,15 @@ def row_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
     return [(larger, size + 1), (count - larger, size)] if larger else [(count, size)]
 
 
-def column_tiles(extent: int, target: Target) -> list[tuple[int, int]]:
-    """(count, size): tiles two vectors wide, then one narrower tile for what is left."""
-    width = 2 * target.lanes
+def column_tiles(extent: int, target: Target, rows: int | None = None) -> list[tuple[int, int]]:
+    """(count, size): tiles two vectors wide, then one narrower tile for what is left.
+
+    Of few rows wider ones, as the registers allow: the right operand is then read in longer runs.
+    """
+    vectors = 2
+    while rows and 2 * vectors * (rows + 1) <= 2 * (target.rows + 1):
+        vectors *= 2
+    width = vectors * target.lanes
     count, rest = divmod(extent, width)
     return [(n, size) for n, size in ((count, width), (1, rest)) if n and size]
 

@@ -72,6 +72,16 @@ def test_tiles_cover_every_extent(target: targets.Target) -> None:
         assert max(size for _, size in column_tiles(extent, target)) <= 2 * target.lanes
 
 
+@pytest.mark.parametrize("target", targets.TARGETS.values(), ids=targets.TARGETS)
+def test_few_rows_have_wide_tiles_that_the_registers_hold(target: targets.Target) -> None:
+    for rows in range(1, target.rows + 1):
+        tiles = column_tiles(10_000, target, rows)
+        assert sum(count * size for count, size in tiles) == 10_000
+        vectors = max(size for _, size in tiles) // target.lanes
+        assert vectors * rows <= 2 * target.rows
+    assert column_tiles(10_000, target, 1)[0][1] > column_tiles(10_000, target, target.rows)[0][1] == 2 * target.lanes
+
+
 def test_spans_follow_each_other() -> None:
     assert spans([(2, 10), (1, 9)]) == [(0, 2, 10), (20, 1, 9)]
 
@@ -110,6 +120,11 @@ def test_packed_products(m: int, o: int, k: int, target: str) -> None:
         (2, 24, 95, 3),
         (2, 333, 40, 16),
         (3, 101, 33, 70),
+        (1, 1, 1000, 300),
+        (2, 1, 257, 600),
+        (1, 2, 600, 71),
+        (2, 3, 333, 130),
+        (1, 8, 1024, 96),
     ],
 )
 def test_batch_products(b: int, m: int, n: int, k: int) -> None:
@@ -140,7 +155,7 @@ def test_inner_loop_is_broadcasts_and_fused_multiply_adds() -> None:
 def test_every_line_of_the_next_block_is_fetched(m: int, target: str) -> None:
     """With fetches that write down what they fetch, from their own block on: all lines of the next one, and not many more.
 
-    A single tile of rows fetches what lies 8 KiB ahead instead.
+    A single tile fetches what lies 8 KiB ahead instead.
     """
     k, lines = 256, 512  # of 16 elements
     x, w, y, seen = normal(m, k), normal(2, k, 32), np.zeros((m, 2, 32), np.float32), np.zeros(4 * lines, np.float32)
@@ -163,7 +178,9 @@ def test_every_line_of_the_next_block_is_fetched(m: int, target: str) -> None:
     pipelines.run(module, "backend", targets.find(target))
     Function(module, "f")([seen, x, w], [y])
     assert_near(y, np.einsum("mk,okn->mon", x.astype(np.float64), w), k)
-    begin = AHEAD // 64 if m <= targets.find(target).rows else lines
+    machine = targets.find(target)
+    single = m <= machine.rows and column_tiles(32, machine, m) == [(1, 32)]
+    begin = AHEAD // 64 if single else lines
     assert not np.flatnonzero(seen[begin : begin + lines] == 0).tolist() and not seen[:begin].any()
     assert seen.sum() <= 1.1 * lines
 
