@@ -65,7 +65,7 @@ _LOOPS: Pipeline = (
     read_only_arguments,
     "canonicalize",
     "cse",
-    own_starts,
+    own_starts,  # those that cse merged
     "func.func(eliminate-empty-tensors)",
     "func.func(empty-tensor-to-alloc-tensor)",
     distinct_results,

@@ -39,7 +39,10 @@ def zeros(element: ir.Type) -> Start:
 
 
 def start_of(op: ir.Operation, product: Product) -> Start | None:
-    """The move that fills all of a product's result and stands right before it; None where the result holds other numbers."""
+    """The move that fills all of a product's result and stands right before it; None where the result holds other numbers.
+
+    Bufferization gives no product one memory for an operand and its result, so nobody else reads what the move would write.
+    """
     move, result = _before(op), op.operands[RESULT]
     if move is None or not _moves(move) or move.operands[1] != result or _memory(move.operands[0]) == _memory(result):
         return None
@@ -52,7 +55,7 @@ def start_of(op: ir.Operation, product: Product) -> Start | None:
             return None
         named = dict(zip(left, subscripts, strict=True))
         subscripts = tuple(named[loop] for loop in taken)
-    if product.n in subscripts and (subscripts[-1] != product.n or not along_memory(source)):
+    if product.n in subscripts[:-1] or (subscripts[-1:] == (product.n,) and not along_memory(source)):
         return None
     return Start(move, source, subscripts, product.n in subscripts)
 
@@ -94,6 +97,6 @@ def _before(op: ir.Operation) -> ir.Operation | None:
 
 def _memory(value: ir.Value) -> ir.Value:
     """What a view shows."""
-    while not isinstance(value.owner, ir.Block) and value.owner.name in VIEWS:
+    while not isinstance(value.owner, ir.Block) and value.owner.name in (*VIEWS, "memref.cast", "memref.reinterpret_cast"):
         value = value.owner.operands[0]
     return value

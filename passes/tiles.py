@@ -31,7 +31,7 @@ def column_tiles(extent: int, target: Target, rows: int | None = None) -> list[t
     Of few rows wider ones, as the registers allow: the right operand is then read in longer runs.
     """
     vectors = 2
-    while rows and 2 * vectors * (rows + 1) <= 2 * (target.rows + 1):
+    while rows and vectors * (rows + 1) <= target.rows + 1:
         vectors *= 2
     width = vectors * target.lanes
     count, rest = divmod(extent, width)

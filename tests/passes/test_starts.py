@@ -15,6 +15,7 @@ SOURCES = {  # the shape of what is moved into the result, and its subscripts
     "rows": ("{m}x", "(m)"),
     "all": ("{m}x{n}x", "(m, n)"),
     "transposed": ("{n}x{m}x", "(n, m)"),
+    "diagonal": ("{n}x{n}x", "(n, n)"),
 }
 
 STARTED = """
@@ -74,11 +75,14 @@ def module_of(source: str, m: int, n: int, k: int) -> ir.Module:
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("m,n,k", [(1, 33, 5), (1, 32, 600), (5, 7, 3), (40, 64, 700), (3, 95, 520), (301, 16, 300)])
 def test_products_that_share_a_start(source: str, m: int, n: int, k: int) -> None:
-    start = normal(0, *{"number": (), "columns": (n,), "rows": (m,), "all": (m, n), "transposed": (n, m)}[source])
+    start = normal(
+        0, *{"number": (), "columns": (n,), "rows": (m,), "all": (m, n), "transposed": (n, m), "diagonal": (n, n)}[source]
+    )
     x, w, v = normal(1, m, k), normal(2, k, n), normal(3, k, n)
     results = [np.full((m, n), np.nan, np.float32) for _ in range(2)]
     run_module(module_of(source, m, n, k), "f", [x, w, v, start], results)
-    wide = {"rows": start[..., None], "transposed": start.T}.get(source, start).astype(np.float64)
+    shown = {"rows": lambda s: s[:, None], "transposed": np.transpose, "diagonal": np.diagonal}.get(source, np.asarray)
+    wide = shown(start).astype(np.float64)
     for right, result in zip((w, v), results, strict=True):
         np.testing.assert_allclose(result, wide + x.astype(np.float64) @ right, rtol=1e-5, atol=2e-6 * (4 + k))
 
