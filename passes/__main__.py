@@ -3,6 +3,7 @@
 import sys
 from importlib.util import find_spec
 
+from passes import faults
 from passes.command.arguments import main
 from passes.mlir import PACKAGE
 
@@ -13,4 +14,9 @@ if find_spec(PACKAGE) is None:
         file=sys.stderr,
     )
     sys.exit(2)
-sys.exit(main(sys.argv[1:]))
+try:
+    status = main(sys.argv[1:])
+except Exception as error:  # a pass that cannot be imported, say
+    print(faults.sentence(error), file=sys.stderr)
+    status = 1
+sys.exit(status)

@@ -104,10 +104,10 @@ def record(file: Path, folder: Path, target: str, pipelines: Sequence[str], func
     if ended.said and not running:
         raise NoStates(f"{file}: {ended.said}" if ended.crashed else ended.said)
     passes = [Pass(row["pipeline"], row["label"], row["state"]) for row in rows]
-    if not ended.said:
+    if not running:
         return Recorded(folder, tuple(passes))
-    raised = rows[-1]["raised"]
-    fate = f"raises {raised}" if raised else ended.said if ended.crashed else f"fails: {ended.said}"
+    raised, said = rows[-1]["raised"], ended.said or "it ends the process as if all were done"
+    fate = f"raises {raised}" if raised else said if ended.crashed else f"fails: {said}"
     return Recorded(folder, tuple(passes[:-1]), passes[-1], fate, bool(raised), ended.late)
 
 

@@ -197,7 +197,17 @@ def test_a_pass_that_raises(root: Path) -> None:
 def test_a_pass_that_cannot_be_imported(root: Path) -> None:
     with in_a_pass(root, "this is no Python") as place:
         said = say(root, "doit", "model=mlp", "midend:subgraph0", status=1)
-    assert once(said, f"SyntaxError: invalid syntax ({place})")
+        assert once(said, f"SyntaxError: invalid syntax ({place})")
+        for words in (["list"], ["run", "build/mlp/forward.mlir", "--pipeline", "midend"]):
+            assert once(say(root, "passes", *words, status=1), f"SyntaxError: invalid syntax ({place})")
+
+
+def test_a_pass_that_ends_the_process(root: Path) -> None:
+    """As if all were well, before the passes behind it have run."""
+    say(root, "doit", "model=mlp", "frontend", status=0)
+    with in_a_pass(root, "raise SystemExit(0)"):
+        said = say(root, "doit", "model=mlp", "bisect", status=1)
+    assert once(said, "midend: expand-exp fails: it ends the process as if all were done; what it was given is right")
 
 
 def test_a_helper_of_a_pass_that_raises(root: Path) -> None:
