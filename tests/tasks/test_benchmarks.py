@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from tasks.benchmarks import command, history, report
 from tasks.benchmarks.measure import Fault, Runner, _of_doit
 from tasks.benchmarks.result import FAILED, PASSED, Result
 from tasks.settings import parse
+from tests.projects import copied
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("size=mini", "threads=1", "rounds=6", "iterations=2")  # six rounds: the fewest that have an interval
@@ -140,11 +140,7 @@ BROKEN = {
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project with a model that does not build, and one that never ends."""
-    root = tmp_path_factory.mktemp("project")
-    for name in ("tasks", "frontend", "passes", "runner", "model"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dodo.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, root / name)
+    root = copied(tmp_path_factory.mktemp("project"))
     for name, statement in BROKEN.items():
         path = root / "model" / "kernels" / f"{name}.py"
         head, begin, tail = path.read_text().partition("def build(config: Config) -> nn.Module:\n")

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.projects import copied
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["hidden_size=64", "intermediate_size=96", "num_heads=4", "num_kv_heads=2", "head_dim=16", "seq_len=8"]
@@ -41,11 +42,7 @@ def rows(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The project, for a test to make mistakes in."""
-    for folder in ("tasks", "frontend", "passes", "runner", "model"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dodo.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
+    return copied(tmp_path)
 
 
 def test_three_commands_lead_to_a_mistake_in_a_pass(copy: Path) -> None:
