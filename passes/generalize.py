@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from passes.loops import body_of
 from passes.mlir import ir
 from passes.schedule import Schedule, find_all, functions
 from passes.targets import Target
@@ -24,3 +27,39 @@ def generalize(function: ir.Operation, *names: str) -> None:
             schedule.op(f"structured.generalize {found}", found, results=1)
     if schedule.lines:
         schedule.apply(function)
+
+
+def moves(op: ir.Operation) -> bool:
+    """Whether a generalized operation does no more than move the elements of one operand."""
+    return op.name == "linalg.generic" and len(op.operands) == 2 and body_of(op) == ["linalg.yield"]
+
+
+def elementwise(
+    type_: ir.RankedTensorType, inputs: Sequence[ir.Value], maps: Sequence[ir.AffineMap], body: Callable[..., ir.Value]
+) -> ir.Value:
+    """A linalg.generic of parallel loops: `maps` are of the inputs and of the result, `body` makes an element of elements."""
+    from passes.mlir import linalg, tensor  # slow to import, and most stages do without
+
+    parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
+    op = linalg.GenericOp(
+        [type_],
+        inputs,
+        [tensor.empty(type_.shape, type_.element_type)],
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
+        ir.ArrayAttr.get([parallel] * maps[0].n_dims),
+    )
+    elements = [value.type.element_type for value in (*inputs, op.results[0])]
+    block = op.regions[0].blocks.append(*elements, arg_locs=[op.location] * len(elements))
+    with ir.InsertionPoint(block):
+        linalg.YieldOp([body(*list(block.arguments)[:-1])])
+    return op.results[0]
+
+
+def dimensions(attribute: ir.Attribute) -> list[int]:
+    """The loops that the subscripts of a map name, of which each is one loop."""
+    return [ir.AffineDimExpr(e).position for e in ir.AffineMapAttr(attribute).value.results]
+
+
+def subscripts(count: int, loops: Sequence[int]) -> ir.AffineMap:
+    """The map of so many loops whose subscripts name these."""
+    return ir.AffineMap.get(count, 0, [ir.AffineDimExpr.get(d) for d in loops])

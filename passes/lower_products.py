@@ -100,7 +100,9 @@ class _Loops:
         single = [count for count, _ in self.columns] == [1]
         self.one_pass = single and product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
-        self.block = product.steps if self.one_pass else k_block(product.steps, self.right.row_bytes, most)
+        self.whole = 1 if product.panel is None else product.extent(product.k)  # steps that no block parts
+        parts = product.steps // self.whole
+        self.block = product.steps if self.one_pass else self.whole * k_block(parts, self.whole * self.right.row_bytes, most)
         log.debug(
             "%s: %s in tiles of at most %d rows, columns of %s, sums of %d steps in blocks of %d, %d unrolled",
             op.location, product.name, tiling.rows, self.columns, product.steps, self.block, self.unroll,
@@ -168,8 +170,9 @@ class _Loops:
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
         """Add one block's products to a tile of the result, in runs that each start at zero: so the sums round less."""
         cells = self._cells(tile, places)
-        for first, count, steps in spans(runs(self.block, RUN)):
-            with _loop(first, count, steps) as begin:
+        for first, count, size in spans(runs(self.block // self.whole, max(1, RUN // self.whole))):
+            steps = size * self.whole
+            with _loop(first * self.whole, count, steps) as begin:
                 sums = self._run(tile, block, begin, steps, places, len(cells))
                 before = self._before(cells, arith.addi(block, begin))
                 for (cell, lanes), old, value in zip(cells, before, sums, strict=True):
@@ -191,17 +194,34 @@ class _Loops:
         chains = self._chains(steps, count)
         unroll = -(-self.unroll // chains) * chains
         sums = [self.sums.zero()] * (count * chains)
-        whole = steps // unroll * unroll if steps >= 2 * unroll else 0
         first = arith.addi(block, begin)
+        if self.product.panel is None:
+            sums = self._walk(tile, block, begin, first, steps, unroll, sums, places)
+        else:
+            width = self.product.extent(self.product.k)
+            loop = scf.ForOp(index(0), index(steps // width), index(1), sums)
+            with ir.InsertionPoint(loop.body):
+                done = arith.addi(begin, arith.muli(loop.induction_variable, index(width)))
+                here = places | {self.product.panel: arith.divui(arith.addi(block, done), index(width))}
+                sums = list(loop.inner_iter_args)
+                scf.YieldOp(self._walk(tile, block, done, index(0), width, unroll, sums, here))
+            sums = list(loop.results)
+        return [self._added(sums[cell::count]) for cell in range(count)]
+
+    def _walk(
+        self, tile: _Tile, block: ir.Value, done: ir.Value, first: ir.Value, steps: int, unroll: int, sums: list[ir.Value],
+        places: Places,
+    ) -> list[ir.Value]:  # fmt: skip
+        """The sums after so many steps more from the first one, `done` steps after the block's begin."""
+        whole = steps // unroll * unroll if steps >= 2 * unroll else 0
         if whole:
             loop = scf.ForOp(index(0), index(whole), index(unroll), sums)
             with ir.InsertionPoint(loop.body):
-                step = arith.addi(begin, loop.induction_variable)
-                self._fetch(tile, block, step, unroll, places)
-                scf.YieldOp(self._steps(tile, unroll, arith.addi(block, step), list(loop.inner_iter_args), places))
+                self._fetch(tile, block, arith.addi(done, loop.induction_variable), unroll, places)
+                step = arith.addi(first, loop.induction_variable)
+                scf.YieldOp(self._steps(tile, unroll, step, list(loop.inner_iter_args), places))
             sums = list(loop.results)
-        sums = self._steps(tile, steps - whole, shifted(first, whole), sums, places)
-        return [self._added(sums[cell::count]) for cell in range(count)]
+        return self._steps(tile, steps - whole, shifted(first, whole), sums, places)
 
     def _chains(self, steps: int, count: int) -> int:
         """Sums of each cell, in turn, so that none waits for the one before."""

@@ -134,6 +134,9 @@ class Right:
     def fetch(self, places: Places, step: ir.Value, element: ir.Value, near: bool) -> None:
         """Bring near the cache line of the n-th element from a step's first column on, which may lie in a later step."""
         here = places | {self.product.k: step, self.product.n: element}
+        if (panel := self.product.panel) is not None:
+            width = index(self.product.extent(self.product.k))
+            here |= {panel: arith.divui(step, width), self.product.k: arith.remui(step, width)}
         memref.prefetch(self.memory, [here[d] for d in self.loops], False, FIRST_LEVEL if near else SECOND_LEVEL, True)
 
 

@@ -13,10 +13,13 @@ from passes.expand_exp import expand_exp
 from passes.generalize import generalize_moves
 from passes.lower_products import lower_products
 from passes.mlir import ir, passmanager
+from passes.moves import choose_pieces, own_reshapes, slice_first, write_moved
 from passes.names import nearest
+from passes.panels import left_panels
 from passes.parallelize import parallelize
 from passes.protect_products import protect_products, restore_products
 from passes.reassociate import reassociate_sums
+from passes.repeats import share_operands
 from passes.schedule_products import schedule_products
 from passes.signless import signless_integers
 from passes.starts import own_starts
@@ -31,6 +34,8 @@ _LOOPS: Pipeline = (
     signless_integers,
     # TOSA to Linalg on tensors
     "func.func(tosa-infer-shapes)",
+    slice_first,
+    choose_pieces,
     "func.func(tosa-to-linalg-named{prefer-conv2d-kernel-layout-hwcf=false})",
     "canonicalize",
     "func.func(tosa-layerwise-constant-fold)",
@@ -48,10 +53,18 @@ _LOOPS: Pipeline = (
     "func.func(linalg-fold-unit-extent-dims)",
     "canonicalize",
     "cse",
+    share_operands,
+    left_panels,
     "func.func(linalg-fuse-elementwise-ops)",
     "func.func(linalg-fold-unit-extent-dims)",
     "canonicalize",
     "cse",
+    own_reshapes,
+    "func.func(linalg-fuse-elementwise-ops)",
+    "func.func(linalg-fold-unit-extent-dims)",
+    "canonicalize",
+    "cse",
+    write_moved,
     restore_products,
     # parallel loops
     schedule_products,

@@ -1,8 +1,9 @@
 """What a linalg.generic multiplies, if it is a product of matrices: which loop is which, and of what the numbers are.
 
 A product has loops of four kinds. `m` runs over rows: of the left operand and of the result. `n` runs over columns: of the
-right operand and of the result, in both along memory. `k` runs over the sum. The others are outer: a batch, or the panels of a
-packed weight. Weights of bf16 have a fifth loop, `pair`, of two steps of the sum that lie side by side.
+right operand and of the result, in both along memory. `k` runs over the sum. The others are outer: a batch, the panels of a
+packed weight, or heads that share a right operand. Weights of bf16 have a fifth loop, `pair`, of two steps of the sum that
+lie side by side. Where a left operand lies in panels, `panel` runs over those and `k` over the steps in one.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Product:
     n: int
     k: int
     pair: int | None
+    panel: int | None
     reads: tuple[tuple[int, ...], ...]
     sizes: tuple[int | None, ...]
     types: tuple[str, str, str]
@@ -44,8 +46,8 @@ class Product:
     @property
     def name(self) -> str:
         """All that tells products apart: `mk,akn->man f32,f32->f32 a=280 k=1536 m=40 n=32`."""
-        letters = {self.n: "n", self.k: "k", self.m: "m", self.pair: "p"}
-        others = iter(letter for letter in string.ascii_lowercase if letter not in "mnkp")
+        letters = {self.n: "n", self.k: "k", self.m: "m", self.pair: "p", self.panel: "q"}
+        others = iter(letter for letter in string.ascii_lowercase if letter not in "mnkpq")
         letters |= {loop: next(others) for loop in self.outer}
         subscripts = ["".join(letters[loop] for loop in operand) for operand in self.reads]
         sizes = sorted((letters[loop], "?" if size is None else size) for loop, size in enumerate(self.sizes))
@@ -62,7 +64,7 @@ class Product:
 
     @property
     def steps(self) -> int:
-        return self.extent(self.k)
+        return self.extent(self.k) * (1 if self.panel is None else self.extent(self.panel))
 
     @property
     def packed(self) -> bool:
@@ -125,15 +127,18 @@ def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | str:
     n = result[-1]
     paired = types[:2] == ("bf16", "bf16") and len(sums) == 2 and right[-1] == left[-1] == sums[-1]
     pair = sums[-1] if paired and loops.sizes[sums[-1]] == 2 else None
-    if len(sums) != (1 if pair is None else 2):
+    terms = sorted((d for d in sums if d != pair), key=left.index)
+    in_panels = pair is None and len(terms) == 2 and right[-3:] == (*terms, n) and left[-1] == terms[-1]
+    if len(terms) != 1 and not in_panels:
         return f"sums over {len(sums)} loops"
     if right[-1 if pair is None else -2] != n or n in left:
         return "has columns that do not lie along the right operand and the result alone"
-    rows = [d for d in left if d in result and d not in right]
+    rows = [d for d in left if d in result and d not in right][-1:]
     outer = [d for d, kind in enumerate(loops.kinds) if kind == "parallel" and d not in rows and d != n]
-    if len(rows) > 1 or not set(outer) <= set(right):
-        return "has several loops of rows, or an outer loop that the right operand does not have"
-    return Product(tuple(outer), rows[0] if rows else None, n, sums[0], pair, reads, loops.sizes, types)
+    if not set(outer) <= set(left) | set(right):
+        return "has an outer loop that neither operand has"
+    panel = terms[0] if in_panels else None
+    return Product(tuple(outer), rows[0] if rows else None, n, terms[-1], pair, panel, reads, loops.sizes, types)
 
 
 def _multiplies_and_adds(op: ir.Operation) -> bool:

@@ -7,8 +7,8 @@ that several heads of queries share, is computed before it is repeated: a cast s
 
 from __future__ import annotations
 
-from passes.generalize import generalize
-from passes.loops import body_of, loops_of
+from passes.generalize import generalize, moves
+from passes.loops import loops_of
 from passes.mlir import builtin, ir
 from passes.products import LEFT, RIGHT, product_of
 from passes.schedule import find_all, functions
@@ -40,8 +40,8 @@ def _compute_once(reader: ir.Operation, number: int) -> None:
     """Put a cast before the moves that an operand comes by, if they repeat what is computed."""
     repeats = False
     source = reader.operands[number].owner
-    while not isinstance(source, ir.Block) and (source.name in RESHAPES or _moves(source)):
-        repeats = repeats or (_moves(source) and _repeats(source))
+    while not isinstance(source, ir.Block) and (source.name in RESHAPES or moves(source)):
+        repeats = repeats or (moves(source) and _repeats(source))
         reader, source = source, source.operands[0].owner
     if not repeats or isinstance(source, ir.Block) or source.name != "linalg.generic":
         return
@@ -50,10 +50,6 @@ def _compute_once(reader: ir.Operation, number: int) -> None:
         cast = builtin.UnrealizedConversionCastOp([value.type], [value, value])  # of one value it would be folded
     cast.operation.attributes[COMPUTED] = ir.UnitAttr.get(reader.context)
     reader.operands[0] = cast.results[0]
-
-
-def _moves(op: ir.Operation) -> bool:
-    return op.name == "linalg.generic" and len(op.operands) == 2 and body_of(op) == ["linalg.yield"]
 
 
 def _repeats(op: ir.Operation) -> bool:

@@ -107,7 +107,7 @@ def text_of(product: Product) -> str:
     """A module whose function `product` computes nothing but the product, in MLIR."""
     loops = range(len(product.sizes))
     maps = [f"affine_map<({_list('d', loops)}) -> ({_list('d', operand)})>" for operand in product.reads]
-    kinds = ['"reduction"' if loop in (product.k, product.pair) else '"parallel"' for loop in loops]
+    kinds = ['"reduction"' if loop in (product.k, product.pair, product.panel) else '"parallel"' for loop in loops]
     left, right, result = (_tensor(product.shape(i), type_) for i, type_ in enumerate(product.types))
     sums = product.types[-1]
     (a, widen_a), (b, widen_b) = (_widened(name, product.types[i], sums) for name, i in (("%a", LEFT), ("%b", RIGHT)))

@@ -48,7 +48,8 @@ from passes.schedule import find_all
 
 
 def drops_an_add(module, target):
-    """Lose one operand of each sum of two elements."""
+    """Lose one operand of each sum of two elements, at the pace that DAWDLE sets."""
+    time.sleep(float(os.environ.get("DAWDLE", "0")))
     for op in find_all(module, "arith.addf"):
         if all(isinstance(v, ir.BlockArgument) and v.owner == op.block for v in op.operands) and "out" not in str(op):
             if len(list(op.block.arguments)) == 3 and "reduction" not in str(op.parent.attributes["iterator_types"]):
@@ -322,7 +323,7 @@ def test_progress_on_a_terminal(project: Path, net: Path) -> None:
         child = subprocess.Popen(
             [sys.executable, "-m", "passes", "bisect", "net.mlir", "--pipeline", "drops"],
             cwd=net.parent,
-            env={**os.environ, "PYTHONPATH": str(project), "TERM": "xterm", "COLUMNS": "160"},
+            env={**os.environ, "PYTHONPATH": str(project), "TERM": "xterm", "COLUMNS": "160", "DAWDLE": "0.5"},
             stdout=found,
             stderr=end,
         )

@@ -20,7 +20,7 @@ from tests.passes.test_products import BATCH, LINEAR, parsed
 NATIVE = targets.native()
 NAME = "mk,akn->man f32,f32->f32 a=12 k=64 m=40 n=32"
 F32 = ("f32", "f32", "f32")
-LAYER = Product((0,), 1, 2, 3, None, ((1, 3), (0, 3, 2), (1, 0, 2)), (12, 40, 32, 64), F32)
+LAYER = Product((0,), 1, 2, 3, None, None, ((1, 3), (0, 3, 2), (1, 0, 2)), (12, 40, 32, 64), F32)
 
 
 @pytest.fixture(autouse=True)
@@ -61,12 +61,14 @@ def racing(pace: Callable[[Tiling], Sequence[float]], monkeypatch: pytest.Monkey
     "product",
     [
         LAYER,
-        Product((), 0, 1, 2, None, ((0, 2), (2, 1), (0, 1)), (3, 5, 7), F32),
-        Product((), None, 0, 1, None, ((1,), (1, 0), (0,)), (32, 9), F32),
-        Product((0, 1), 2, 3, 4, None, ((0, 1, 2, 4), (0, 1, 4, 3), (0, 2, 1, 3)), (2, 3, 4, 5, 6), F32),
-        Product((0,), 1, 2, 3, 4, ((1, 3, 4), (0, 3, 2, 4), (1, 0, 2)), (2, 3, 32, 5, 2), ("bf16", "bf16", "f32")),
-        Product((0,), 1, 2, 3, None, ((1, 3), (0, 3, 2), (1, 0, 2)), (2, 3, 32, 5), ("f32", "i8", "f32")),
-        Product((0,), 1, 2, 3, None, ((1, 3), (0, 3, 2), (1, 0, 2)), (2, 3, 32, 5), ("f32", "bf16", "f32")),
+        Product((), 0, 1, 2, None, None, ((0, 2), (2, 1), (0, 1)), (3, 5, 7), F32),
+        Product((), None, 0, 1, None, None, ((1,), (1, 0), (0,)), (32, 9), F32),
+        Product((0, 1), 2, 3, 4, None, None, ((0, 1, 2, 4), (0, 1, 4, 3), (0, 2, 1, 3)), (2, 3, 4, 5, 6), F32),
+        Product((0,), 1, 2, 3, 4, None, ((1, 3, 4), (0, 3, 2, 4), (1, 0, 2)), (2, 3, 32, 5, 2), ("bf16", "bf16", "f32")),
+        Product((0,), 1, 2, 3, None, None, ((1, 3), (0, 3, 2), (1, 0, 2)), (2, 3, 32, 5), ("f32", "i8", "f32")),
+        Product((0,), 1, 2, 3, None, 4, ((4, 1, 3), (0, 4, 3, 2), (1, 0, 2)), (2, 13, 32, 32, 3), F32),
+        Product((0, 1), 2, 3, 4, None, None, ((0, 1, 2, 4), (0, 4, 3), (0, 1, 2, 3)), (2, 3, 4, 5, 6), F32),
+        Product((0,), 1, 2, 3, None, None, ((1, 3), (0, 3, 2), (1, 0, 2)), (2, 3, 32, 5), ("f32", "bf16", "f32")),
     ],
     ids=lambda product: product.name,
 )
@@ -89,7 +91,7 @@ def test_a_product_alone_runs() -> None:
 
 def test_weights_take_turns() -> None:
     """As many copies as a model reads between two uses of one; what is computed from a batch is at hand."""
-    batch = Product((0,), 1, 2, 3, None, ((0, 1, 3), (0, 3, 2), (0, 1, 2)), (12, 40, 32, 64), F32)
+    batch = Product((0,), 1, 2, 3, None, None, ((0, 1, 3), (0, 3, 2), (0, 1, 2)), (12, 40, 32, 64), F32)
     bytes_ = LAYER.bytes(1)
     assert bytes_ == 12 * 64 * 32 * 4
     assert [len(trial.Trial(p, NATIVE, n)._frames) for p, n in ((LAYER, 3 * bytes_), (LAYER, 0), (batch, 9 * bytes_))] == [
