@@ -1,10 +1,9 @@
-"""Named linalg operations as linalg.generic."""
+"""linalg.generic: made of named operations, and written from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from passes.loops import body_of
 from passes.mlir import ir
 from passes.schedule import Schedule, find_all, functions
 from passes.targets import Target
@@ -29,11 +28,6 @@ def generalize(function: ir.Operation, *names: str) -> None:
         schedule.apply(function)
 
 
-def moves(op: ir.Operation) -> bool:
-    """Whether a generalized operation does no more than move the elements of one operand."""
-    return op.name == "linalg.generic" and len(op.operands) == 2 and body_of(op) == ["linalg.yield"]
-
-
 def elementwise(
     type_: ir.RankedTensorType, inputs: Sequence[ir.Value], maps: Sequence[ir.AffineMap], body: Callable[..., ir.Value]
 ) -> ir.Value:
@@ -53,13 +47,3 @@ def elementwise(
     with ir.InsertionPoint(block):
         linalg.YieldOp([body(*list(block.arguments)[:-1])])
     return op.results[0]
-
-
-def dimensions(attribute: ir.Attribute) -> list[int]:
-    """The loops that the subscripts of a map name, of which each is one loop."""
-    return [ir.AffineDimExpr(e).position for e in ir.AffineMapAttr(attribute).value.results]
-
-
-def subscripts(count: int, loops: Sequence[int]) -> ir.AffineMap:
-    """The map of so many loops whose subscripts name these."""
-    return ir.AffineMap.get(count, 0, [ir.AffineDimExpr.get(d) for d in loops])

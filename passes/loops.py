@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from passes.mlir import ir
@@ -46,6 +47,24 @@ def loops_of(op: ir.Operation) -> Loops:
 
 def body_of(op: ir.Operation) -> list[str]:
     return [inner.operation.name for inner in op.regions[0].blocks[0].operations]
+
+
+def moves(op: ir.Operation) -> bool:
+    """Whether an operation is a linalg.generic that does no more than move the elements of one operand."""
+    if op.name != "linalg.generic" or len(op.operands) != 2 or body_of(op) != ["linalg.yield"]:
+        return False
+    (block,) = op.regions[0].blocks
+    return bool(block.operations[0].operands[0] == block.arguments[0]) and set(loops_of(op).kinds) == {"parallel"}
+
+
+def dimensions(attribute: ir.Attribute) -> list[int]:
+    """The loops that the subscripts of a map name, of which each is one loop."""
+    return [ir.AffineDimExpr(e).position for e in ir.AffineMapAttr(attribute).value.results]
+
+
+def subscripts(count: int, loops: Sequence[int]) -> ir.AffineMap:
+    """The map of so many loops whose subscripts name these."""
+    return ir.AffineMap.get(count, 0, [ir.AffineDimExpr.get(d) for d in loops])
 
 
 def _dimension(expression: ir.AffineExpr) -> int | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from passes.generalize import dimensions, elementwise, moves, subscripts
-from passes.loops import loops_of
+from passes.generalize import elementwise
+from passes.loops import dimensions, loops_of, moves, subscripts
 from passes.mlir import arith, builtin, ir, linalg, tensor, tosa
 from passes.products import RESULT
 from passes.protect_products import HIDDEN, RESHAPES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from passes.loops import body_of, loops_of
+from passes.loops import loops_of, moves
 from passes.mlir import arith, ir, memref, vector
 from passes.products import LEFT, RESULT, RIGHT, Product
 from passes.targets import Target
@@ -146,7 +146,7 @@ def _transposed(memory: ir.Value) -> bool:
         memory = memory.owner.operands[0]
     for use in memory.uses:
         op = use.owner
-        if op.name == "linalg.generic" and use.operand_number == len(op.operands) - 1 == 1 and body_of(op) == ["linalg.yield"]:
+        if use.operand_number == 1 and moves(op):
             taken, left = loops_of(op).reads
             if left and len(taken) == len(left):
                 return taken[-1] != left[-1]

@@ -6,8 +6,8 @@ lie steps apart compete for the same places of a cache, often a power of two apa
 
 from __future__ import annotations
 
-from passes.generalize import dimensions, elementwise, moves, subscripts
-from passes.loops import loops_of
+from passes.generalize import elementwise
+from passes.loops import dimensions, loops_of, moves, subscripts
 from passes.mlir import builtin, ir, tensor
 from passes.products import LEFT, RESULT, RIGHT
 from passes.protect_products import HIDDEN, RESHAPES

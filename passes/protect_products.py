@@ -7,8 +7,8 @@ that several heads of queries share, is computed before it is repeated: a cast s
 
 from __future__ import annotations
 
-from passes.generalize import generalize, moves
-from passes.loops import loops_of
+from passes.generalize import generalize
+from passes.loops import loops_of, moves
 from passes.mlir import builtin, ir
 from passes.products import LEFT, RIGHT, product_of
 from passes.schedule import find_all, functions

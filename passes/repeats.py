@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from passes.generalize import dimensions, elementwise, moves, subscripts
-from passes.loops import loops_of
+from passes.generalize import elementwise
+from passes.loops import dimensions, loops_of, moves, subscripts
 from passes.mlir import builtin, ir, tensor
 from passes.products import LEFT, RESULT, RIGHT
 from passes.protect_products import HIDDEN
@@ -15,9 +15,9 @@ from passes.targets import Target
 
 @dataclass(frozen=True)
 class _Repeat:
-    """A right operand that is `source`, moved and written several times: its dimension `place` is two loops of `move` in one.
+    """A right operand that `move` writes several times: its dimension `place` is two loops of the move in one.
 
-    `repeated` is which of the two its source does not have.
+    `repeated` is which of the two the move's source does not have.
     """
 
     move: ir.Operation
@@ -67,8 +67,7 @@ def _repeat_of(op: ir.Operation) -> _Repeat | None:
 def _shared(op: ir.Operation, repeat: _Repeat) -> ir.Value:
     """The result of the product with two loops for its batch, in the shape that it had."""
     operands = [dimensions(m) for m in op.attributes[HIDDEN]]
-    batch, outer_first = operands[RIGHT][repeat.place], repeat.repeated == repeat.place + 1
-    own, shared = (batch, batch + 1) if outer_first else (batch + 1, batch)
+    batch = operands[RIGHT][repeat.place]
     count = 1 + ir.AffineMapAttr(op.attributes[HIDDEN][0]).value.n_dims
 
     def two(dimensions: list[int]) -> list[int]:
@@ -76,8 +75,7 @@ def _shared(op: ir.Operation, repeat: _Repeat) -> ir.Value:
         return [e for d in later for e in ((batch, batch + 1) if d == batch else (d,))]
 
     left, right, result = (two(dimensions) for dimensions in operands)
-    right.remove(shared)
-    assert own in right
+    right.remove(batch + repeat.repeated - repeat.place)
     maps = [ir.AffineMapAttr.get(subscripts(count, loops)) for loops in (left, right, result)]
     given = [_cut(op.operands[i], operands[i].index(batch), repeat.sizes) for i in (LEFT, RESULT)]
     cast = builtin.UnrealizedConversionCastOp([given[1].type], [given[0], _once(repeat), given[1]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from passes.loops import body_of, loops_of
+from passes.loops import loops_of, moves
 from passes.mlir import arith, ir, memref, vector
 from passes.operands import VIEWS, Places, along_memory, load_vector
 from passes.products import RESULT, Product, product_of
@@ -76,12 +76,7 @@ def own_starts(module: ir.Operation, target: Target) -> None:
 
 def _moves(op: ir.Operation) -> bool:
     """Whether an operation does no more than move its first operand, or parts of it, into its second."""
-    if op.name in ("linalg.fill", "memref.copy"):
-        return True
-    if op.name != "linalg.generic" or len(op.operands) != 2 or body_of(op) != ["linalg.yield"]:
-        return False
-    (block,) = op.regions[0].blocks
-    return bool(block.operations[0].operands[0] == block.arguments[0]) and set(loops_of(op).kinds) == {"parallel"}
+    return op.name in ("linalg.fill", "memref.copy") or moves(op)
 
 
 def _before(op: ir.Operation) -> ir.Operation | None:
