@@ -9,6 +9,7 @@ from passes.panels import MOST
 from passes.products import product_of
 from passes.schedule import find_all
 from tests.compiled import run_module
+from tests.passes.test_groups import after as block
 
 LAYER = """
 #x = affine_map<(o, m, n, k) -> (m, k)>
@@ -76,3 +77,13 @@ def test_numbers(m: int, o: int, k: int, target: str) -> None:
 )
 def test_rows_as_they_were(module: ir.Module, why: str) -> None:
     assert panels(module) == [False, False], why
+
+
+@pytest.mark.parametrize(("seq_len", "in_panels"), [(24, True), (8, False)])
+def test_a_decoder_block_has_all_of_them(seq_len: int, in_panels: bool) -> None:
+    """What norms, attention and SwiGLU leave for the five weights; scores and weighted sums have no packed weights."""
+    module = block("restore-products", seq_len)
+    found = [product_of(op) for op in find_all(module.operation, "linalg.generic")]
+    lefts = [product.panel is not None for product in found if product and product.packed]
+    assert lefts == [in_panels] * 5
+    assert [product.panel for product in found if product and not product.packed] == [None, None]
