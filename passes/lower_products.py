@@ -100,9 +100,9 @@ class _Loops:
         single = [count for count, _ in self.columns] == [1]
         self.one_pass = single and product.rows is not None and product.rows <= tiling.rows
         most = tiling.block or block_bytes(product.rows)
-        self.whole = 1 if product.panel is None else product.extent(product.k)  # steps that no block parts
-        parts = product.steps // self.whole
-        self.block = product.steps if self.one_pass else self.whole * k_block(parts, self.whole * self.right.row_bytes, most)
+        self.width = 1 if product.panel is None else product.extent(product.k)  # steps that no block or run parts
+        panels = product.steps // self.width
+        self.block = product.steps if self.one_pass else self.width * k_block(panels, self.width * self.right.row_bytes, most)
         log.debug(
             "%s: %s in tiles of at most %d rows, columns of %s, sums of %d steps in blocks of %d, %d unrolled",
             op.location, product.name, tiling.rows, self.columns, product.steps, self.block, self.unroll,
@@ -170,9 +170,9 @@ class _Loops:
     def _tile(self, tile: _Tile, block: ir.Value, places: Places) -> None:
         """Add one block's products to a tile of the result, in runs that each start at zero: so the sums round less."""
         cells = self._cells(tile, places)
-        for first, count, size in spans(runs(self.block // self.whole, max(1, RUN // self.whole))):
-            steps = size * self.whole
-            with _loop(first * self.whole, count, steps) as begin:
+        for first, count, panels in spans(runs(self.block // self.width, max(1, RUN // self.width))):
+            steps = panels * self.width
+            with _loop(first * self.width, count, steps) as begin:
                 sums = self._run(tile, block, begin, steps, places, len(cells))
                 before = self._before(cells, arith.addi(block, begin))
                 for (cell, lanes), old, value in zip(cells, before, sums, strict=True):
@@ -198,13 +198,12 @@ class _Loops:
         if self.product.panel is None:
             sums = self._walk(tile, block, begin, first, steps, unroll, sums, places)
         else:
-            width = self.product.extent(self.product.k)
-            loop = scf.ForOp(index(0), index(steps // width), index(1), sums)
+            loop = scf.ForOp(index(0), index(steps // self.width), index(1), sums)
             with ir.InsertionPoint(loop.body):
-                done = arith.addi(begin, arith.muli(loop.induction_variable, index(width)))
-                here = places | {self.product.panel: arith.divui(arith.addi(block, done), index(width))}
+                done = arith.addi(begin, arith.muli(loop.induction_variable, index(self.width)))
+                here = places | {self.product.panel: arith.divui(arith.addi(block, done), index(self.width))}
                 sums = list(loop.inner_iter_args)
-                scf.YieldOp(self._walk(tile, block, done, index(0), width, unroll, sums, here))
+                scf.YieldOp(self._walk(tile, block, done, index(0), self.width, unroll, sums, here))
             sums = list(loop.results)
         return [self._added(sums[cell::count]) for cell in range(count)]
 

@@ -21,7 +21,7 @@ LOADING, TURN = 900.0, 300.0  # the seconds of a plan that does not say
 PAUSE = 0.3  # seconds between turns: the threads of the engine before spin for a while, waiting for work
 LEAST = 0.2  # seconds of calls in a turn, unless their number is given
 FEWEST, MOST = 5, 2000  # calls of a turn
-WARMUP = 2
+WARMUP = 5  # calls: after the pause processor and caches are as they are in a row of calls only by then
 
 
 @dataclass
