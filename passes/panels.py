@@ -10,13 +10,13 @@ from __future__ import annotations
 from passes.generalize import elementwise
 from passes.loops import dimensions, loops_of, moves, subscripts
 from passes.mlir import builtin, ir, tensor
-from passes.products import LEFT, RESULT, RIGHT
+from passes.products import LEFT, RESULT, RIGHT, WIDEST
 from passes.protect_products import HIDDEN, RESHAPES
 from passes.schedule import find_all
 from passes.targets import Target
 
-WIDTH = 32  # steps in a panel
-NARROWEST, WIDEST = 16, 256  # of panels that are there already: a cache line, and what is added up in one run
+WIDTH = 32  # steps in a panel, as many as a weight's panels have columns: what such a weight gives is in panels at once
+NARROWEST = 16  # steps of panels that are there already: a cache line
 MOST = 64  # rows; of more the panels lie so far apart that whole rows are faster
 
 

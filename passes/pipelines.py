@@ -30,6 +30,13 @@ from passes.widen_bf16 import widen_bf16
 
 Around = Callable[[Step, ir.Module], AbstractContextManager[object]]  # what is entered before a pass and left behind it
 
+_FUSE: Pipeline = (
+    "func.func(linalg-fuse-elementwise-ops)",
+    "func.func(linalg-fold-unit-extent-dims)",
+    "canonicalize",
+    "cse",
+)
+
 _LOOPS: Pipeline = (
     signless_integers,
     # TOSA to Linalg on tensors
@@ -49,21 +56,12 @@ _LOOPS: Pipeline = (
     # what is computed element by element becomes one operation; products stay out of it
     generalize_moves,
     protect_products,
-    "func.func(linalg-fuse-elementwise-ops)",
-    "func.func(linalg-fold-unit-extent-dims)",
-    "canonicalize",
-    "cse",
+    *_FUSE,
     share_operands,
     left_panels,
-    "func.func(linalg-fuse-elementwise-ops)",
-    "func.func(linalg-fold-unit-extent-dims)",
-    "canonicalize",
-    "cse",
+    *_FUSE,
     own_reshapes,
-    "func.func(linalg-fuse-elementwise-ops)",
-    "func.func(linalg-fold-unit-extent-dims)",
-    "canonicalize",
-    "cse",
+    *_FUSE,
     write_moved,
     restore_products,
     # parallel loops

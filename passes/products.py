@@ -1,9 +1,9 @@
 """What a linalg.generic multiplies, if it is a product of matrices: which loop is which, and of what the numbers are.
 
-A product has loops of four kinds. `m` runs over rows: of the left operand and of the result. `n` runs over columns: of the
-right operand and of the result, in both along memory. `k` runs over the sum. The others are outer: a batch, the panels of a
-packed weight, or heads that share a right operand. Weights of bf16 have a fifth loop, `pair`, of two steps of the sum that
-lie side by side. Where a left operand lies in panels, `panel` runs over those and `k` over the steps in one.
+A product has loops of four kinds. `m` runs over rows: of the left operand and of the result, the last of several. `n` runs over
+columns: of the right operand and of the result, in both along memory. `k` runs over the sum. The others are outer: a batch, the
+panels of a packed weight, or heads that share a right operand. Two more there may be: weights of bf16 have `pair`, of two steps
+of the sum that lie side by side. Where a left operand lies in panels, `panel` runs over those and `k` over the steps in one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ TYPES = {  # left, right, result
     ("f32", "bf16", "f32"),
     ("f32", "i8", "f32"),
 }
+WIDEST = 256  # steps in a panel of a left operand: what is added up in one run
 CASTS = {"arith.extf", "arith.sitofp"}
 
 
@@ -129,6 +130,7 @@ def _classified(loops: Loops, types: tuple[str, str, str]) -> Product | str:
     pair = sums[-1] if paired and loops.sizes[sums[-1]] == 2 else None
     terms = sorted((d for d in sums if d != pair), key=left.index)
     in_panels = pair is None and len(terms) == 2 and right[-3:] == (*terms, n) and left[-1] == terms[-1]
+    in_panels = in_panels and (loops.sizes[terms[-1]] or 0) <= WIDEST
     if len(terms) != 1 and not in_panels:
         return f"sums over {len(sums)} loops"
     if right[-1 if pair is None else -2] != n or n in left:

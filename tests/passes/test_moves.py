@@ -1,15 +1,25 @@
 """What only moves elements, and what it costs: the numbers, and that rotary embeddings take no memory for their parts."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.export import Dim
 
+from frontend import DynamoCompiler
 from frontend.capture import by_export
 from frontend.lower import lower
 from passes import pipelines, targets
 from passes.mlir import ir
+from passes.moves import own_reshapes
+from passes.products import product_of
 from passes.schedule import find_all
-from tests.compiled import Wrapped, same
+from passes.steps import Step, part, steps_of
+from tests.compiled import Wrapped, run_module, same
+
+
+def steps_to(last: str) -> list[Step]:
+    return part(steps_of(pipelines.MIDEND), "midend", None, last, None)
 
 
 def after(last: str, function, *args: Tensor) -> ir.Module:
@@ -84,3 +94,96 @@ def test_products_whose_result_is_used_as_it_is_too() -> None:
     same(both, torch.randn(3, 5, 9), torch.randn(3, 9, 17))
     same(lambda x, y: (x @ y).transpose(1, 2).contiguous(), torch.randn(3, 5, 9), torch.randn(3, 9, 17))
     same(lambda x, y, z: torch.baddbmm(z, x, y).transpose(0, 1).contiguous(), *(torch.randn(3, 9, 9) for _ in range(3)))
+
+
+def test_rows_whose_number_is_known_when_it_runs() -> None:
+    def function(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y).transpose(0, 1)
+
+    args = torch.randn(3, 5, 9), torch.randn(3, 9, 33)
+    compiled = DynamoCompiler().compile(function, *args, dynamic_shapes=({1: Dim("rows", min=2, max=64)}, None))
+    for rows in (5, 12):
+        x = torch.randn(3, rows, 9)
+        torch.testing.assert_close(compiled(x, args[1]), function(x, args[1]))
+
+
+PRODUCT = """
+func.func @f(%x: tensor<4x4x5xf32>, %y: tensor<4x5x7xf32>) -> tensor<{result}> {{
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<4x4x7xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%empty : tensor<4x4x7xf32>) -> tensor<4x4x7xf32>
+  %z = linalg.batch_matmul ins(%x, %y : tensor<4x4x5xf32>, tensor<4x5x7xf32>)
+      outs(%start : tensor<4x4x7xf32>) -> tensor<4x4x7xf32>
+  {reader}
+  return %last : tensor<{result}>
+}}
+"""
+DIAGONAL = """%none = tensor.empty() : tensor<4x7xf32>
+  %last = linalg.generic {indexing_maps = [affine_map<(a, n) -> (a, a, n)>, affine_map<(a, n) -> (a, n)>],
+      iterator_types = ["parallel", "parallel"]} ins(%z : tensor<4x4x7xf32>) outs(%none : tensor<4x7xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    linalg.yield %i : f32
+  } -> tensor<4x7xf32>"""
+LOOP = """%first = arith.constant 0 : index
+  %step = arith.constant 1 : index
+  %end = arith.constant 3 : index
+  %last = scf.for %i = %first to %end step %step iter_args(%t = %start) -> tensor<4x4x7xf32> {
+    %turned = tosa.transpose %z {perms = array<i32: 1, 0, 2>} : (tensor<4x4x7xf32>) -> tensor<4x4x7xf32>
+    %sum = tosa.add %t, %turned : (tensor<4x4x7xf32>, tensor<4x4x7xf32>) -> tensor<4x4x7xf32>
+    scf.yield %sum : tensor<4x4x7xf32>
+  }"""
+
+
+def test_readers_that_are_no_change_of_order() -> None:
+    """A diagonal of a product; a loop, into which no product may sink."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((4, 4, 5), np.float32), rng.standard_normal((4, 5, 7), np.float32)
+    diagonal = ir.Module.parse(PRODUCT.format(result="4x7xf32", reader=DIAGONAL), ir.Context())
+    (z,) = run_module(diagonal, "f", [x, y], [np.full((4, 7), np.nan, np.float32)])
+    np.testing.assert_allclose(z, np.einsum("aak,akn->an", x, y), rtol=1e-5, atol=1e-6)
+    module = ir.Module.parse(PRODUCT.format(result="4x4x7xf32", reader=LOOP), ir.Context())
+    pipelines.run(module, "midend", targets.find("x86-64-v4"), steps_to("restore-products"))
+    (loop,) = find_all(module.operation, "scf.for")
+    assert not [op for op in find_all(loop, "linalg.generic") if product_of(op)]
+
+
+SLICED = """
+func.func @f(%x: tensor<3x4x5xf32>) -> tensor<4x2x5xf32> {
+  %t = tosa.transpose %x {perms = array<i32: 1, 0, 2>} : (tensor<3x4x5xf32>) -> tensor<4x3x5xf32>
+  %a = tosa.const_shape {values = dense<[0, 1, 0]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %b = tosa.const_shape {values = dense<[4, -1, 5]> : tensor<3xindex>} : () -> !tosa.shape<3>
+  %s = tosa.slice %t, %a, %b : (tensor<4x3x5xf32>, !tosa.shape<3>, !tosa.shape<3>) -> tensor<4x2x5xf32>
+  return %s : tensor<4x2x5xf32>
+}
+"""
+
+
+def test_a_slice_up_to_the_end() -> None:
+    x = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    (y,) = run_module(ir.Module.parse(SLICED, ir.Context()), "f", [x], [np.zeros((4, 2, 5), np.float32)])
+    np.testing.assert_array_equal(y, x.transpose(1, 0, 2)[:, 1:])
+
+
+def test_what_is_computed_for_a_piece_is_computed_once() -> None:
+    args = torch.randn(5, 8), torch.randn(5, 8)
+    function = lambda x, y: torch.cat((x.tanh(), y.exp()), -1) * 2  # noqa: E731
+    same(function, *args)
+    module = after("restore-products", function, *args)
+    for op in find_all(module.operation, "linalg.generic"):
+        assert not {"math.tanh", "math.exp"} <= {inner.name for inner in find_all(op)}
+
+
+def test_chains_of_reshapes_have_one_reader_each() -> None:
+    text = """
+func.func @f(%x: tensor<4x6xf32>) -> (tensor<2x12xf32>, tensor<2x12xf32>) {
+  %flat = tensor.collapse_shape %x [[0, 1]] : tensor<4x6xf32> into tensor<24xf32>
+  %y = tensor.expand_shape %flat [[0, 1]] output_shape [2, 12] : tensor<24xf32> into tensor<2x12xf32>
+  %a = math.tanh %y : tensor<2x12xf32>
+  %b = math.exp %y : tensor<2x12xf32>
+  return %a, %b : tensor<2x12xf32>, tensor<2x12xf32>
+}
+"""
+    module = ir.Module.parse(text, ir.Context())
+    own_reshapes(module.operation, targets.find("x86-64-v4"))
+    reshapes = find_all(module.operation, "tensor.collapse_shape", "tensor.expand_shape")
+    assert [len(list(op.results[0].uses)) for op in reshapes] == [1] * 4

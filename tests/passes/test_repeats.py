@@ -2,13 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.export import Dim
 
+from frontend import DynamoCompiler
+from passes.mlir import ir
 from passes.products import RIGHT, product_of
 from passes.schedule import find_all
-from tests.compiled import same
+from tests.compiled import run_module, same
 from tests.passes.test_moves import after
 
 
@@ -48,11 +52,60 @@ def test_shared_keys_and_values(function, sizes: tuple[int, int, int, int, int])
 
 
 @pytest.mark.parametrize("function", [grouped, in_turn, computed])
-def test_no_operand_of_a_product_is_repeated(function) -> None:
-    module = after("restore-products", function, *heads(1, 6, 2, 40, 16))
+@pytest.mark.parametrize(("batch", "queries", "keys"), [(1, 6, 2), (2, 6, 2), (1, 4, 1), (2, 4, 1)])
+def test_no_operand_of_a_product_is_repeated(function, batch: int, queries: int, keys: int) -> None:
+    module = after("restore-products", function, *heads(batch, queries, keys, 40, 16))
     products = [product for op in find_all(module.operation, "linalg.generic") if (product := product_of(op))]
-    assert [math.prod(product.shape(RIGHT)) for product in products] == [2 * 40 * 16] * 2
-    assert all(len(product.outer) == 2 for product in products)
+    assert [math.prod(product.shape(RIGHT)) for product in products] == [batch * keys * 40 * 16] * 2
+    assert all(math.prod(product.extent(loop) for loop in product.outer) == batch * queries for product in products)
+
+
+def test_a_number_of_queries_that_is_known_when_it_runs() -> None:
+    tokens = Dim("tokens", min=2, max=64)
+    examples = heads(1, 6, 2, 5, 8)
+    compiled = DynamoCompiler().compile(grouped, *examples, dynamic_shapes=({2: tokens}, None, None))
+    for count in (5, 9):
+        query = torch.randn(1, 6, count, 8)
+        torch.testing.assert_close(compiled(query, *examples[1:]), grouped(query, *examples[1:]))
+
+
+def test_a_broadcast_number_of_rows_that_is_known_when_it_runs() -> None:
+    def function(x: Tensor, y: Tensor) -> Tensor:
+        return x @ y
+
+    examples = torch.randn(2, 6, 4, 5), torch.randn(2, 1, 5, 7)
+    compiled = DynamoCompiler().compile(function, *examples, dynamic_shapes=({2: Dim("rows", min=2, max=64)}, None))
+    for rows in (4, 3, 17):
+        x = torch.randn(2, 6, rows, 5)
+        torch.testing.assert_close(compiled(x, examples[1]), function(x, examples[1]))
+
+
+DIAGONAL = """
+#in = affine_map<(a, b, k, n) -> (a, a, k, n)>
+#out = affine_map<(a, b, k, n) -> (a, b, k, n)>
+func.func @f(%x: tensor<6x4x5xf32>, %y: tensor<2x2x5x7xf32>) -> tensor<6x4x7xf32> {
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<2x3x5x7xf32>
+  %wide = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%y : tensor<2x2x5x7xf32>) outs(%empty : tensor<2x3x5x7xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  } -> tensor<2x3x5x7xf32>
+  %right = tensor.collapse_shape %wide [[0, 1], [2], [3]] : tensor<2x3x5x7xf32> into tensor<6x5x7xf32>
+  %none = tensor.empty() : tensor<6x4x7xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%none : tensor<6x4x7xf32>) -> tensor<6x4x7xf32>
+  %z = linalg.batch_matmul ins(%x, %right : tensor<6x4x5xf32>, tensor<6x5x7xf32>)
+      outs(%start : tensor<6x4x7xf32>) -> tensor<6x4x7xf32>
+  return %z : tensor<6x4x7xf32>
+}
+"""
+
+
+def test_a_diagonal_that_is_repeated() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((6, 4, 5), np.float32), rng.standard_normal((2, 2, 5, 7), np.float32)
+    (z,) = run_module(ir.Module.parse(DIAGONAL, ir.Context()), "f", [x, y], [np.full((6, 4, 7), np.nan, np.float32)])
+    np.testing.assert_allclose(z, x @ np.stack([y[i // 3, i // 3] for i in range(6)]), rtol=1e-5, atol=1e-6)
 
 
 def test_scores_stay_within_the_loop_over_heads() -> None:
