@@ -48,11 +48,7 @@ def _repeat_of(op: ir.Operation) -> _Repeat | None:
     if not isinstance(move, ir.Block) and move.name == "tensor.collapse_shape":
         groups = [[ir.IntegerAttr(d).value for d in group] for group in move.attributes["reassociation"]]
         move = move.operands[0].owner
-    if (
-        isinstance(move, ir.Block)
-        or not moves(move)
-        or not all(v.type.has_static_shape for v in (*op.operands, *move.operands))
-    ):
+    if isinstance(move, ir.Block) or not moves(move) or not all(map(_is_static, (*op.operands, *move.operands))):
         return None
     taken, left_at = loops_of(move).reads
     missing = set(left_at) - set(taken)
@@ -61,6 +57,10 @@ def _repeat_of(op: ir.Operation) -> _Repeat | None:
     left, loops, result = (dimensions(m) for m in op.attributes[HIDDEN])
     parted = {loop for loop, group in zip(loops, groups, strict=True) if len(group) > 1 or missing & set(group)}
     return _Repeat(move, groups, {d for d in missing if d is not None}) if parted <= set(left) & set(result) else None
+
+
+def _is_static(value: ir.Value) -> bool:
+    return isinstance(value.type, ir.RankedTensorType) and value.type.has_static_shape
 
 
 def _shared(op: ir.Operation, repeat: _Repeat) -> ir.Value:

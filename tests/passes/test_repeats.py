@@ -108,6 +108,33 @@ def test_a_diagonal_that_is_repeated() -> None:
     np.testing.assert_allclose(z, x @ np.stack([y[i // 3, i // 3] for i in range(6)]), rtol=1e-5, atol=1e-6)
 
 
+SCALAR = """
+#in = affine_map<(b, k, n) -> ()>
+#out = affine_map<(b, k, n) -> (b, k, n)>
+func.func @f(%x: tensor<6x4x5xf32>) -> tensor<6x4x7xf32> {
+  %zero = arith.constant 0.0 : f32
+  %two = arith.constant 2.0 : f32
+  %empty = tensor.empty() : tensor<6x5x7xf32>
+  %right = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%two : f32) outs(%empty : tensor<6x5x7xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  } -> tensor<6x5x7xf32>
+  %none = tensor.empty() : tensor<6x4x7xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%none : tensor<6x4x7xf32>) -> tensor<6x4x7xf32>
+  %z = linalg.batch_matmul ins(%x, %right : tensor<6x4x5xf32>, tensor<6x5x7xf32>)
+      outs(%start : tensor<6x4x7xf32>) -> tensor<6x4x7xf32>
+  return %z : tensor<6x4x7xf32>
+}
+"""
+
+
+def test_a_number_that_fills_an_operand() -> None:
+    x = np.random.default_rng(0).standard_normal((6, 4, 5), np.float32)
+    (z,) = run_module(ir.Module.parse(SCALAR, ir.Context()), "f", [x], [np.full((6, 4, 7), np.nan, np.float32)])
+    np.testing.assert_allclose(z, np.repeat(2 * x.sum(-1, keepdims=True), 7, -1), rtol=1e-5, atol=1e-5)
+
+
 def test_scores_stay_within_the_loop_over_heads() -> None:
     """Products, and the softmax between them, share a loop: no tensor of all scores."""
     module = after("parallelize", grouped, *heads(1, 6, 2, 40, 64))
