@@ -59,9 +59,9 @@ _LOOPS: Pipeline = (
     *_FUSE,
     share_operands,
     left_panels,
-    *_FUSE,
+    *_FUSE,  # what these two leave at products goes on to their neighbours
     own_reshapes,
-    *_FUSE,
+    *_FUSE,  # and past what several read
     write_moved,
     restore_products,
     # parallel loops
