@@ -161,7 +161,7 @@ def test_timing_adds_up_the_passes_of_a_name() -> None:
     [
         (
             "schedule-products",
-            ["is a product, mk,akn->man f32,f32->f32", "tiled rows=", "in a parallel loop over", "which computes linalg.fill",
+            ["is a product, qmk,aqkn->man f32,f32->f32", "tiled rows=", "in a parallel loop over", "which computes linalg.fill",
              "is no product: it does not add products"],
         ),
         ("lower-products", ["in tiles of at most", "sums of 64 steps in blocks of"]),
