@@ -6,7 +6,7 @@ import pytest
 from passes import pipelines, targets
 from passes.mlir import ir
 from passes.panels import MOST
-from passes.products import product_of
+from passes.products import WIDEST, product_of
 from passes.schedule import find_all
 from tests.compiled import run_module
 from tests.passes.test_groups import after as block
@@ -87,3 +87,19 @@ def test_a_decoder_block_has_all_of_them(seq_len: int, in_panels: bool) -> None:
     lefts = [product.panel is not None for product in found if product and product.packed]
     assert lefts == [in_panels] * 5
     assert [product.panel for product in found if product and not product.packed] == [None, None]
+
+
+@pytest.mark.parametrize(("width", "is_product"), [(WIDEST, True), (WIDEST + 1, False)])
+def test_panels_are_no_wider_than_a_run(width: int, is_product: bool) -> None:
+    """A panel's steps are added up in one run, which rounds more the longer it is."""
+    text = f"""
+#x = affine_map<(m, n, q, k) -> (q, m, k)>
+#w = affine_map<(m, n, q, k) -> (q, k, n)>
+#y = affine_map<(m, n, q, k) -> (m, n)>
+func.func @f(%x: tensor<3x16x{width}xf32>, %w: tensor<3x{width}x32xf32>, %start: tensor<16x32xf32>) -> tensor<16x32xf32> {{
+  %y = linalg.contract indexing_maps = [#x, #w, #y]
+      ins(%x, %w : tensor<3x16x{width}xf32>, tensor<3x{width}x32xf32>) outs(%start : tensor<16x32xf32>) -> tensor<16x32xf32>
+  return %y : tensor<16x32xf32>
+}}
+"""
+    assert panels(ir.Module.parse(text, ir.Context())) == [True] * is_product
